@@ -1,0 +1,1 @@
+"""Asynchronous building blocks: owned tasks, coalescing, subprocesses; the only task creator."""

@@ -1,0 +1,1 @@
+"""kapp's own kinds."""

@@ -1,0 +1,1 @@
+"""The command line, one command a file. Kept empty: the instant path imports through here."""

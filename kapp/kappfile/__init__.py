@@ -1,0 +1,1 @@
+"""The Kappfile language: text in, `Result` out, no effect on the engine."""

@@ -1,0 +1,1 @@
+"""The log store: what resources print, kept as bytes within a budget."""

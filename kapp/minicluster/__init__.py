@@ -1,0 +1,1 @@
+"""The embedded cluster: just another cluster, for machines without one."""

@@ -1,0 +1,1 @@
+"""Controllers' runtime: clients, reflectors, work queues and the reconcile loop."""

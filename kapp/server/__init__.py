@@ -1,0 +1,1 @@
+"""Sockets in front of a registry: listeners, TLS, authentication, streaming."""

@@ -1,0 +1,1 @@
+"""Wire formats without sockets, shared by both ends of a streaming subresource."""
