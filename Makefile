@@ -1,0 +1,78 @@
+# `make` alone lists the targets. Everything a target needs, it installs into .venv first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Two workers by default: the suite starts clusters and processes of its own.
+PYTEST_WORKERS ?= auto
+
+# Bytecode makes every start of kapp faster; some environments turn it off.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	@python=$$(for name in "$${PYTHON:-python3}" python3.13 python3.12 python3.11; do \
+	  "$$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    && { echo "$$name"; break; }; done); \
+	if [ -z "$$python" ]; then \
+	  echo "kapp needs Python 3.11 or newer with its venv module; none was found" >&2; \
+	  echo "hint: install one, or name it: make PYTHON=/path/to/python3 …" >&2; exit 1; \
+	fi; \
+	"$$python" -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing kapp into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . >&2
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the development tools into $(VENV)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' >&2
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Install kapp into .venv
+
+.PHONY: dev
+dev: $(VENV)/.installed-dev ## Install kapp and the development tools into .venv
+
+.PHONY: example
+example: $(VENV)/.installed ## Run the example: kapp up on examples/Kappfile
+	@exec $(BIN)/kapp up --stream -f examples/Kappfile
+
+.PHONY: check
+check: lint types layers test ## All that CI proves: lint, types, layers, tests
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev ## Formatting and lint rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: $(VENV)/.installed-dev ## Static types, strict
+	$(BIN)/mypy
+
+.PHONY: layers
+layers: $(VENV)/.installed-dev ## The import contract of ARCHITECTURE.md
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## The test suite
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Format the code in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## Remove .venv and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

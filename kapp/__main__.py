@@ -1,0 +1,7 @@
+"""`python -m kapp` is the `kapp` command."""
+
+import sys
+
+from kapp.cli.entry import main
+
+sys.exit(main())

@@ -1,0 +1,24 @@
+"""The `kapp` command: sends hot reads down the instant path, everything else to Typer.
+
+Imports the standard library only, and little of it: what this module imports, every `kapp get` pays.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line in `sys.argv`; returns the exit code."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["get"] and not _asks_for_help(arguments):
+        from kapp.cli import instant
+
+        return instant.get(arguments[1:])
+    from kapp.cli import app
+
+    return app.run(arguments)
+
+
+def _asks_for_help(arguments: list[str]) -> bool:
+    return "--help" in arguments or "-h" in arguments
