@@ -1,0 +1,365 @@
+"""One HTTP session to one API server: connections, deadlines, errors.
+
+Invariants:
+- Whatever goes wrong is an `ApiError` (the server answered) or `Unreachable` (it did not, or what
+  answered is no API server). No aiohttp exception leaves this file, except from reading a
+  websocket that is open.
+- One session, without a limit on connections: watches and tunnels each hold one for long.
+- A proxy from the environment is never used for loopback, nor `.netrc` for anything.
+
+`kapp.runtime.remote` builds the `Client` on it; log and port-forward streams use it directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl as ssl_module
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib import request as urllib_request
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from kapp.errors import Unreachable
+from kapp.machinery.status import ApiError
+
+# A TCP and TLS handshake that takes longer than this will not succeed.
+CONNECT_TIMEOUT_S = 10.0
+# kube-apiserver answers or gives up (504) within 60 s; leave it the time to say so.
+REQUEST_TIMEOUT_S = 65.0
+# kube-apiserver closes idle connections after 90 s; use them until shortly before.
+_KEEPALIVE_S = 75.0
+# A peer that vanished without a word is noticed within about 30 s.
+_TCP_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+_TCP_USER_TIMEOUT_MS = 30_000
+# An error page is cut to this many characters in a message.
+_ERROR_TEXT_LIMIT = 300
+
+Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
+"""Gives the headers that authenticate a request; True asks for fresh ones after a 401."""
+
+_REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    406: "NotAcceptable",
+    409: "Conflict",
+    410: "Gone",
+    413: "RequestEntityTooLarge",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
+
+
+class HttpTransport:
+    """Requests to one server.
+
+    Args:
+        base_url: `https://host:port[/prefix]`; for a unix socket any host, such as
+            `http://localhost`.
+        ssl: context for https, or None for the system's trust.
+        headers: sent with every request.
+        unix_socket: path of a socket to connect to instead of the URL's host.
+        server_hostname: name to verify in the certificate instead of the URL's host.
+        proxy: URL of a proxy; "" for what the environment says (never for loopback).
+        authorize: see `Authorize`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        ssl: ssl_module.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        unix_socket: str = "",
+        server_hostname: str = "",
+        proxy: str = "",
+        authorize: Authorize | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.unix_socket = unix_socket
+        self._ssl = ssl
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._server_hostname = server_hostname or None
+        self._proxy = "" if unix_socket else proxy or environment_proxy(base_url)
+        self._authorize = authorize
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    @property
+    def where(self) -> str:
+        """The server's address, for messages."""
+        return self.unix_socket or self.base_url
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session; made at first use, because it belongs to the running loop."""
+        if self._closed:
+            raise Unreachable(f"the connection to {self.where} is closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=self._connector(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+                auto_decompress=True,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def reconnect(self) -> None:
+        """Drop every connection; the next request makes new ones (new client certificate)."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def close(self) -> None:
+        """Close for good; streams that are open break off."""
+        self._closed = True
+        await self.reconnect()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        repeatable: bool = False,
+    ) -> bytes:
+        """The body of a successful answer. Raises ApiError, Unreachable.
+
+        `repeatable`: send once more when a kept connection turns out to be dead. (aiohttp does so
+        by itself for GET, PUT and DELETE.)
+        """
+        for attempt in (1, 2):
+            try:
+                async with self.stream(
+                    method, path, params=params, body=body, headers=headers, timeout_s=timeout_s
+                ) as response:
+                    return await response.read()
+            except Unreachable as e:
+                broken = isinstance(e.__cause__, aiohttp.ServerDisconnectedError | OSError)
+                refused = isinstance(e.__cause__, aiohttp.ClientConnectorError)
+                if attempt == 2 or not repeatable or refused or not broken:
+                    raise
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        silence_s: float | None = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """A successful response whose body the caller reads.
+
+        `timeout_s` bounds the whole exchange, `silence_s` the time without a byte. What goes wrong
+        while the body is read is mapped too. Raises ApiError, Unreachable.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
+        )
+        with self._errors():
+            response = await self._send(method, path, params, body, headers or {}, timeout)
+            async with response:
+                if response.status >= 400:
+                    raise _error_of(response, await response.read())
+                yield response
+
+    async def ws_connect(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        protocols: Sequence[str] = (),
+        max_message_bytes: int = 0,
+        close_timeout_s: float = 5.0,
+    ) -> aiohttp.ClientWebSocketResponse:
+        """An open websocket; the caller closes it. `response.protocol` is what was agreed on.
+
+        Raises ApiError when the server answers with anything but an upgrade, Unreachable.
+        """
+        with self._errors():
+            for refresh in (False, True):
+                try:
+                    async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
+                        opened: aiohttp.ClientWebSocketResponse = await self.session.ws_connect(
+                            self.base_url + path,
+                            params=params,
+                            protocols=protocols,
+                            headers=await self._all_headers({}, refresh=refresh),
+                            max_msg_size=max_message_bytes,
+                            timeout=aiohttp.ClientWSTimeout(ws_close=close_timeout_s),
+                            **self._connection_arguments(),
+                        )
+                        return opened
+                except aiohttp.WSServerHandshakeError as e:
+                    if e.status != 401 or self._authorize is None or refresh:
+                        raise
+        raise AssertionError("unreachable")
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        for refresh in (False, True):
+            response = await self.session.request(
+                method,
+                self.base_url + path,
+                params=params,
+                data=body,
+                headers=await self._all_headers(headers, refresh=refresh),
+                timeout=timeout,
+                **self._connection_arguments(),
+            )
+            if response.status != 401 or self._authorize is None or refresh:
+                break
+            response.release()
+        return response
+
+    async def _all_headers(self, extra: Mapping[str, str], *, refresh: bool) -> dict[str, str]:
+        found = await self._authorize(refresh) if self._authorize is not None else {}
+        return {**self._headers, **found, **extra}
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        return {"proxy": self._proxy or None, "server_hostname": self._server_hostname}
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        if self.unix_socket:
+            return aiohttp.UnixConnector(self.unix_socket, limit=0)
+        return aiohttp.TCPConnector(
+            limit=0,
+            ssl=self._ssl if self._ssl is not None else True,
+            keepalive_timeout=_KEEPALIVE_S,
+            socket_factory=_open_socket,
+        )
+
+    def _errors(self) -> _Errors:
+        return _Errors(self.where)
+
+
+class _Errors:
+    """Turns what aiohttp raises into Unreachable or ApiError, the cause chained."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            reason = _REASONS.get(error.status, "")
+            raise ApiError(
+                error.status, reason, f"{self._where} refused the stream: {error.message}"
+            ) from error
+        if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | ssl_module.SSLError):
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: BaseException) -> Unreachable:
+        where = self._where
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            why = getattr(error.certificate_error, "verify_message", "") or str(error)
+            return Unreachable(
+                f"the certificate of {where} is not trusted: {why}",
+                hint="check certificate-authority and server in the kubeconfig",
+            )
+        if isinstance(error, aiohttp.ClientSSLError | ssl_module.SSLError):
+            return Unreachable(f"TLS with {where} failed: {error}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            why = error.os_error.strerror or str(error.os_error)
+            return Unreachable(f"cannot connect to {where}: {_plain(why)}")
+        if isinstance(error, aiohttp.InvalidURL):
+            return Unreachable(f"{where} is not a usable address: {error}")
+        if isinstance(error, TimeoutError):
+            return Unreachable(f"{where} did not answer in time")
+        return Unreachable(f"the connection to {where} broke: {_plain(str(error))}")
+
+
+def _plain(why: str) -> str:
+    """`Connect call failed ('127.0.0.1', 1)` is Python's way to say refused."""
+    return (
+        "connection refused" if why.startswith("Connect call failed") else why[:1].lower() + why[1:]
+    )
+
+
+def _error_of(response: aiohttp.ClientResponse, body: bytes) -> ApiError:
+    """The Status that a failed answer carries, or one made of its code and text."""
+    code = response.status
+    try:
+        status = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        status = None
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        error = ApiError.from_status(status, code)
+    else:
+        text = " ".join(body.decode(errors="replace").split())[:_ERROR_TEXT_LIMIT]
+        what = text or response.reason or "no explanation"
+        error = ApiError(code, _REASONS.get(code, ""), f"the server answered {code}: {what}")
+    header = response.headers.get("Retry-After", "")
+    if error.retry_after_s is None and header.isdigit():
+        error.retry_after_s = int(header)
+    return error
+
+
+def _open_socket(address: tuple[Any, ...]) -> socket.socket:
+    """A TCP socket that notices a peer that is gone without a word (RFC 1122 4.2.3.6)."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _TCP_KEEPALIVE.items():
+        if hasattr(socket, name):  # macOS names TCP_KEEPIDLE differently; its default is hours
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
+    return sock
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine by name or address, without a lookup."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def environment_proxy(url: str) -> str:
+    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for `url`, or "".
+
+    As Go's httpproxy.FromEnvironment, which kubectl uses: loopback is never proxied.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host):
+        return ""
+    proxies = urllib_request.getproxies_environment()
+    proxy = proxies.get(parts.scheme) or ""
+    # Public in CPython, unknown to typeshed.
+    bypass = urllib_request.proxy_bypass_environment  # type: ignore[attr-defined]
+    if not proxy or bypass(f"{host}:{parts.port or 443}", proxies):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
