@@ -20,6 +20,9 @@ KAPPFILE = "Kappfile"
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, its terminating zero included.
 _SOCKET_PATH_LIMIT_BYTES = 100
+# `is_running` holds the lock for some microseconds; an engine that starts then must not give up.
+_LOCK_ATTEMPTS = 10
+_LOCK_RETRY_S = 0.01
 # A file name may have 255 bytes on all common file systems; the rest is left for a hash.
 _NAME_LIMIT_BYTES = 200
 
@@ -71,15 +74,20 @@ class Instance:
     def acquire(self) -> int | None:
         """Take the lock; returns a file descriptor to keep, or None if an engine holds it."""
         import fcntl
+        import select
 
         self.prepare()
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
+        for attempt in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if attempt + 1 < _LOCK_ATTEMPTS:
+                    select.select((), (), (), _LOCK_RETRY_S)
+            else:
+                return descriptor
+        os.close(descriptor)
+        return None
 
     def is_running(self) -> bool:
         """Whether an engine holds the lock."""

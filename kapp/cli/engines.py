@@ -1,0 +1,104 @@
+"""Finding the engine a command is about, and talking to it over its Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from typing import Any
+
+from kapp.errors import KappError, UsageError
+from kapp.instance import KAPPFILE, Instance, all_instances, find_kappfile
+
+# Plenty for an engine that is alive on the same machine.
+_CONNECT_TIMEOUT_S = 5.0
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("kapp", timeout=_CONNECT_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def kappfile_path(option: str) -> str:
+    """The Kappfile that `-f OPTION` names, or the one at or above the working directory.
+
+    A directory means the Kappfile in it. Raises UsageError if none is named and none is found.
+    The file need not exist if it is named.
+    """
+    if option:
+        return os.path.join(option, KAPPFILE) if os.path.isdir(option) else option
+    found = find_kappfile(os.getcwd())
+    if found is None:
+        raise UsageError(
+            f"there is no {KAPPFILE} here or in a directory above",
+            hint="name one with -f PATH, or change to the project's directory",
+        )
+    return found
+
+
+def running_instance(option: str) -> Instance:
+    """The running engine by `-f`, by the Kappfile here or above, or by being the only one.
+
+    Raises KappError if it does not run, or if several could be meant.
+    """
+    found = kappfile_path(option) if option else find_kappfile(os.getcwd())
+    if found is not None:
+        instance = Instance(found)
+        if instance.is_running():
+            return instance
+        raise KappError(
+            f"no engine runs for {instance.kappfile}", hint="start it with `kapp up`"
+        )
+    running = [one for one in all_instances() if one.is_running()]
+    if len(running) == 1:
+        return running[0]
+    if running:
+        raise UsageError(
+            "several engines run: " + ", ".join(one.kappfile for one in running),
+            hint="choose one with -f PATH",
+        )
+    raise KappError(
+        "no engine runs, and there is no Kappfile here or above",
+        hint="start one with `kapp up`, or name a Kappfile with -f PATH",
+    )
+
+
+def request(
+    instance: Instance, method: str, path: str, body: Any = None, *, streaming: bool = False
+) -> http.client.HTTPResponse:
+    """One request to an engine; the caller reads and closes the response.
+
+    `streaming` waits for each part of the answer for ever. Raises KappError if nothing answers or
+    the answer is no success.
+    """
+    connection = _UnixConnection(instance.socket)
+    try:
+        payload = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"} if payload else {}
+        connection.request(method, path, payload, headers)
+        if streaming:
+            connection.sock.settimeout(None)
+        response = connection.getresponse()
+    except OSError as error:
+        raise KappError(
+            f"the engine of {instance.kappfile} does not answer: {error}",
+            hint="look at the terminal where `kapp up` runs, or start it again",
+        ) from error
+    if response.status >= http.client.BAD_REQUEST:
+        raise KappError(_message_of(response.read()) or f"the engine answered {response.status}")
+    return response
+
+
+def _message_of(body: bytes) -> str:
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace").strip()
+    return str(status.get("message", "")) if isinstance(status, dict) else ""

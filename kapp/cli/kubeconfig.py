@@ -1,0 +1,19 @@
+"""`kapp kubeconfig`: the way into kapp's own API for kubectl and libraries."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kapp.cli.engines import running_instance
+
+
+def kubeconfig(
+    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
+) -> None:
+    """Print the path of the kubeconfig of kapp's own API.
+
+    For example: kubectl --kubeconfig "$(kapp kubeconfig)" get kapp
+    """
+    print(running_instance(file).kubeconfig)
