@@ -1,0 +1,82 @@
+"""Adoption and release: which objects a controller owns is decided by its selector.
+
+Source: pkg/controller/controller_ref_manager.go (ClaimObject).
+"""
+
+from __future__ import annotations
+
+from kapp.machinery.objects import (
+    Object,
+    Resource,
+    controller_of,
+    controller_reference,
+    is_deleting,
+    key_of,
+    labels_of,
+    metadata_of,
+    uid_of,
+)
+from kapp.machinery.selectors import label_selector_of
+from kapp.machinery.status import ApiError
+from kapp.minicluster.controllers.mirror import Mirror
+from kapp.runtime.client import Client, PatchType
+
+
+async def claim(
+    client: Client, resource: Resource, mirror: Mirror, owner: Object, candidates: list[Object]
+) -> list[Object]:
+    """Those of `candidates` that `owner` controls, after adopting and releasing.
+
+    An owner that is being deleted adopts nothing and releases nothing.
+    """
+    selector = label_selector_of(owner["spec"]["selector"])
+    claimed: list[Object] = []
+    for obj in candidates:
+        matches = selector.matches(labels_of(obj))
+        controller = controller_of(obj)
+        if controller is not None:
+            if controller.get("uid") != uid_of(owner):
+                continue
+            if matches or is_deleting(owner) or is_deleting(obj):
+                claimed.append(obj)
+            else:
+                await _patch_owners(client, resource, mirror, obj, _without(obj, owner))
+        elif matches and not is_deleting(owner) and not is_deleting(obj):
+            references = [*_references(obj), controller_reference(owner)]
+            adopted = await _patch_owners(client, resource, mirror, obj, references)
+            if adopted is not None:
+                claimed.append(adopted)
+    return claimed
+
+
+def _references(obj: Object) -> list[dict[str, object]]:
+    return list(metadata_of(obj).get("ownerReferences") or ())
+
+
+def _without(obj: Object, owner: Object) -> list[dict[str, object]]:
+    return [r for r in _references(obj) if r.get("uid") != uid_of(owner)]
+
+
+async def _patch_owners(
+    client: Client,
+    resource: Resource,
+    mirror: Mirror,
+    obj: Object,
+    references: list[dict[str, object]],
+) -> Object | None:
+    """Write new owner references; None if the object changed or went away meanwhile."""
+    key = key_of(obj)
+    patch = {
+        "metadata": {
+            "uid": uid_of(obj),
+            "resourceVersion": metadata_of(obj).get("resourceVersion"),
+            "ownerReferences": references or None,
+        }
+    }
+    try:
+        changed = await client.patch(resource, key.name, patch, PatchType.MERGE, key.namespace)
+    except ApiError as e:
+        if e.code in (404, 409):
+            return None
+        raise
+    return mirror.wrote(changed)

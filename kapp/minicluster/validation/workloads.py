@@ -1,0 +1,96 @@
+"""Validation of Deployments and ReplicaSets. Source: pkg/apis/apps/validation/validation.go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kapp.machinery.objects import Object
+from kapp.machinery.selectors import label_selector_of
+from kapp.machinery.status import Cause
+from kapp.minicluster.quantities import parse_percent
+from kapp.minicluster.validation.fields import Errors
+from kapp.minicluster.validation.pods import pod_spec
+
+_STRATEGIES = ("Recreate", "RollingUpdate")
+_NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+MISMATCH = "`selector` does not match template `labels`"
+
+
+def deployment(new: Object, old: Object | None) -> list[Cause]:
+    """What is wrong with a Deployment."""
+    errors = Errors()
+    spec = new.get("spec") or {}
+    _workload(errors, spec, old)
+    strategy = spec.get("strategy") or {}
+    errors.choice("spec.strategy.type", strategy.get("type"), _STRATEGIES)
+    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate") is not None:
+        errors.forbidden(
+            "spec.strategy.rollingUpdate",
+            "may not be specified when strategy `type` is 'Recreate'",
+        )
+    elif isinstance(rolling := strategy.get("rollingUpdate"), dict):
+        _rolling_update(errors, "spec.strategy.rollingUpdate", rolling)
+    deadline, ready_s = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
+    if isinstance(deadline, int) and deadline <= ready_s:
+        errors.invalid(
+            "spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"
+        )
+    return errors.causes
+
+
+def replica_set(new: Object, old: Object | None) -> list[Cause]:
+    """What is wrong with a ReplicaSet."""
+    errors = Errors()
+    _workload(errors, new.get("spec") or {}, old)
+    return errors.causes
+
+
+def _workload(errors: Errors, spec: dict[str, Any], old: Object | None) -> None:
+    for field in _NUMBERS:
+        errors.not_negative(f"spec.{field}", spec.get(field))
+    selector = spec.get("selector")
+    template = spec.get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if not isinstance(selector, dict):
+        errors.required("spec.selector")
+    elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        errors.invalid("spec.selector", selector, "empty selector is invalid for deployment")
+    else:
+        if not label_selector_of(selector).matches(labels):
+            errors.invalid("spec.template.metadata.labels", labels, MISMATCH)
+    errors.labels("spec.template.labels", labels)
+    pod_spec(errors, "spec.template.spec", template.get("spec") or {})
+    policy = (template.get("spec") or {}).get("restartPolicy")
+    if policy in ("OnFailure", "Never"):
+        errors.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
+    if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
+        errors.forbidden(
+            "spec.template.spec.activeDeadlineSeconds",
+            "activeDeadlineSeconds in ReplicaSet is not Supported",
+        )
+    if old is not None:
+        errors.immutable("spec.selector", selector, (old.get("spec") or {}).get("selector"))
+
+
+def _rolling_update(errors: Errors, path: str, rolling: dict[str, Any]) -> None:
+    for field in ("maxUnavailable", "maxSurge"):
+        value = rolling.get(field)
+        if isinstance(value, str) and parse_percent(value) is None:
+            errors.invalid(
+                f"{path}.{field}",
+                value,
+                "a valid percent string must be a numeric string followed by an ending '%' "
+                "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+            )
+        errors.not_negative(f"{path}.{field}", value)
+    unavailable = rolling.get("maxUnavailable")
+    if _is_zero(unavailable) and _is_zero(rolling.get("maxSurge")):
+        errors.invalid(
+            f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"
+        )
+    if (percent := parse_percent(unavailable)) is not None and percent > 100:
+        errors.invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%")
+
+
+def _is_zero(value: Any) -> bool:
+    return value == 0 or parse_percent(value) == 0
