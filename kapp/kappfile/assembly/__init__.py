@@ -1,0 +1,1 @@
+"""From declared objects and options to resources: pure functions, by topic."""

@@ -1,0 +1,275 @@
+"""Makes resources of declarations, as Tilt does (internal/tiltfile/tiltfile_state.go).
+
+1. Every workload becomes a resource, named as shortly as is unique, and takes the Services that
+   select it.
+2. `k8s_resource` calls, in order, add to resources, claim objects, rename, or form new groups.
+3. `port_forward` statements add forwards, wherever in the file they stand.
+4. What nobody claimed becomes `uncategorized`.
+
+Pure: called by `kapp.kappfile.evaluate` at the end of an evaluation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from kapp.kappfile.assembly.checks import check_dependencies, check_ports
+from kapp.kappfile.assembly.declarations import (
+    Declarations,
+    DeclaredObject,
+    KindRule,
+    ResourceOptions,
+)
+from kapp.kappfile.assembly.names import matches, unique_names
+from kapp.kappfile.assembly.workloads import LabelIndex, duplicates, is_workload, kind_rule
+from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.manifests import join
+from kapp.kappfile.model import (
+    UNCATEGORIZED,
+    KappfileWarning,
+    KubernetesResource,
+    Link,
+    PodReadiness,
+    PortForward,
+)
+from kapp.kappfile.suggest import did_you_mean, listing
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class _Draft:
+    """A resource in the making; `objects` are indexes, so that source order can be restored."""
+
+    name: str
+    objects: list[int] = field(default_factory=list)
+    manual: bool = False
+    options: list[ResourceOptions] = field(default_factory=list)
+    forwards: list[PortForward] = field(default_factory=list)
+
+
+@dataclass
+class Assembly:
+    """The resources, and what is worth a warning."""
+
+    resources: tuple[KubernetesResource, ...]
+    warnings: list[KappfileWarning]
+
+
+def assemble(declared: Declarations) -> Assembly:
+    """All resources of a Kappfile. Raises KappfileError with the frames of the call at fault."""
+    check_duplicates(declared.objects)
+    return _Assembler(declared).run()
+
+
+def check_duplicates(objects: list[DeclaredObject]) -> None:
+    """The same object twice is an error unless the later call allows it."""
+    for (_, kind, namespace, name), indexes in duplicates(
+        [declared.manifest.object for declared in objects]
+    ).items():
+        for index in indexes[1:]:
+            second, first = objects[index], objects[indexes[0]]
+            if second.allow_duplicates:
+                continue
+            where = f" in namespace {namespace}" if namespace else ""
+            error = KappfileError(
+                f"k8s_yaml: {kind} `{name}`{where} at {second.manifest.location} is declared "
+                f"already: {first.manifest.location}",
+                hint="remove one, or pass allow_duplicates=True",
+            )
+            error.located(second.frames)
+            raise error
+
+
+class _Assembler:
+    def __init__(self, declared: Declarations) -> None:
+        self._declared = declared
+        self._objects = [item.manifest.object for item in declared.objects]
+        self._drafts: dict[str, _Draft] = {}
+        self._owner: dict[int, _Draft] = {}
+        self._renamed: dict[str, str] = {}
+
+    def run(self) -> Assembly:
+        self._group_workloads()
+        for options in self._declared.options:
+            try:
+                self._apply(options)
+            except KappfileError as error:
+                error.message = f"k8s_resource: {error.message}"
+                error.located(options.frames)
+                raise
+        self._add_port_forwards()
+        self._collect_rest()
+        resources = tuple(self._finish(draft) for draft in self._drafts.values())
+        warnings = check_dependencies(resources, self._declared.options) + check_ports(resources)
+        return Assembly(resources, warnings)
+
+    def _group_workloads(self) -> None:
+        rules = self._declared.kinds
+        workloads = [i for i, obj in enumerate(self._objects) if is_workload(obj, rules)]
+        names = unique_names([self._objects[index] for index in workloads])
+        for index, name in zip(workloads, names, strict=True):
+            draft = self._drafts[name] = _Draft(name)
+            self._claim(draft, index)
+        index_of = LabelIndex([self._objects[index] for index in workloads])
+        for service, obj in enumerate(self._objects):
+            position = index_of.first_selected_by(obj)
+            if position is not None and service not in self._owner:
+                self._claim(self._owner[workloads[position]], service)
+
+    def _claim(self, draft: _Draft, index: int) -> None:
+        draft.objects.append(index)
+        self._owner[index] = draft
+
+    def _apply(self, options: ResourceOptions) -> None:
+        draft = self._draft_for(options)
+        draft.options.append(options)
+        if options.new_name and options.new_name != draft.name:
+            self._rename(draft, options.new_name)
+        for fragment in options.objects:
+            self._claim(draft, self._find(fragment))
+
+    def _draft_for(self, options: ResourceOptions) -> _Draft:
+        if options.workload:
+            return self._known(options.workload)
+        if not options.objects:
+            raise KappfileError(
+                "needs a workload, or objects with a new_name",
+                hint=f"known resources: {listing(self._drafts)}",
+            )
+        if not options.new_name:
+            raise KappfileError("objects without a workload need a new_name")
+        self._check_free(options.new_name)
+        draft = self._drafts[options.new_name] = _Draft(options.new_name, manual=True)
+        return draft
+
+    def _known(self, name: str) -> _Draft:
+        draft = self._drafts.get(name)
+        if draft is not None:
+            return draft
+        if name in self._renamed:
+            raise KappfileError(
+                f"`{name}` was renamed to `{self._renamed[name]}`",
+                hint="after new_name, only the new name works",
+            )
+        raise KappfileError(
+            f"there is no resource `{name}`; known resources: {listing(self._drafts)}",
+            hint=did_you_mean(name, self._drafts),
+        )
+
+    def _check_free(self, name: str) -> None:
+        if name in self._drafts or name == UNCATEGORIZED:
+            raise KappfileError(f"there is already a resource `{name}`")
+
+    def _rename(self, draft: _Draft, name: str) -> None:
+        self._check_free(name)
+        self._renamed[draft.name] = name
+        self._renamed.pop(name, None)
+        self._drafts = {
+            (name if other is draft else key): other for key, other in self._drafts.items()
+        }
+        draft.name = name
+
+    def _find(self, fragment: str) -> int:
+        free = [i for i in range(len(self._objects)) if i not in self._owner]
+        found = [i for i in free if matches(fragment, self._objects[i])]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = unique_names([self._objects[i] for i in found], min_parts=2)
+            raise KappfileError(
+                f"objects: `{fragment}` names several objects: {listing(names)}",
+                hint="write one of these",
+            )
+        for index, owner in self._owner.items():
+            if matches(fragment, self._objects[index]):
+                raise KappfileError(
+                    f"objects: `{fragment}` belongs to the resource `{owner.name}` already"
+                )
+        names = unique_names([self._objects[i] for i in free], min_parts=2)
+        raise KappfileError(
+            f"objects: nothing is named `{fragment}`; objects not in a resource yet: "
+            f"{listing(names)}",
+            hint=did_you_mean(fragment, [part for name in names for part in (name, _first(name))]),
+        )
+
+    def _add_port_forwards(self) -> None:
+        for statement in self._declared.port_forwards:
+            try:
+                self._known(statement.resource).forwards.append(statement.forward)
+            except KappfileError as error:
+                error.message = f"port_forward: {error.message}"
+                error.located(statement.frames)
+                raise
+
+    def _collect_rest(self) -> None:
+        rest = [i for i in range(len(self._objects)) if i not in self._owner]
+        if rest:
+            self._drafts[UNCATEGORIZED] = _Draft(UNCATEGORIZED, rest, manual=True)
+
+    def _finish(self, draft: _Draft) -> KubernetesResource:
+        members = [self._declared.objects[index] for index in sorted(draft.objects)]
+        resource = KubernetesResource(
+            name=draft.name,
+            objects=tuple(member.manifest.object for member in members),
+            yaml=join([member.manifest for member in members]),
+            trigger_mode=self._declared.trigger_mode or "auto",
+            location=str(members[0].frames[-1]) if members and members[0].frames else "",
+        )
+        resource = _with_options(resource, draft.options)
+        return replace(
+            resource,
+            port_forwards=_unique([*resource.port_forwards, *draft.forwards]),
+            pod_readiness=_readiness(draft, resource, self._declared.kinds),
+        )
+
+
+def _with_options(resource: KubernetesResource, calls: list[ResourceOptions]) -> KubernetesResource:
+    """Lists are appended call by call; of single values the last call that says one wins."""
+    forwards: list[PortForward] = []
+    links: list[Link] = []
+    labels: dict[str, None] = {}
+    deps: dict[str, None] = {}
+    selectors: list[dict[str, str]] = []
+    changes: dict[str, object] = {}
+    for call in calls:
+        forwards += call.port_forwards
+        links += call.links
+        labels |= dict.fromkeys(call.labels)
+        deps |= dict.fromkeys(call.resource_deps)
+        selectors += call.extra_pod_selectors
+        for name in ("trigger_mode", "auto_init", "discovery_strategy"):
+            if getattr(call, name) is not None:
+                changes[name] = getattr(call, name)
+    return replace(
+        resource,
+        port_forwards=tuple(forwards),
+        links=_unique(links),
+        labels=tuple(labels),
+        resource_deps=tuple(deps),
+        extra_pod_selectors=tuple(selectors),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def _unique(values: list[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _readiness(draft: _Draft, resource: KubernetesResource, rules: list[KindRule]) -> PodReadiness:
+    """`k8s_resource` > `k8s_kind` > a manual group without selectors runs no pods > wait."""
+    for call in reversed(draft.options):
+        if call.pod_readiness is not None:
+            return call.pod_readiness
+    for obj in resource.objects:
+        rule = kind_rule(obj, rules)
+        if rule is not None and rule.pod_readiness is not None:
+            return rule.pod_readiness
+    if draft.manual and not resource.extra_pod_selectors:
+        return "ignore"
+    return "wait"
+
+
+def _first(name: str) -> str:
+    return name.partition(":")[0]

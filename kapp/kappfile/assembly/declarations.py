@@ -1,0 +1,76 @@
+"""What the builtins of a Kappfile declared, in order, before assembly makes resources of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kapp.kappfile.errors import Frame
+from kapp.kappfile.manifests import Manifest
+from kapp.kappfile.model import DiscoveryStrategy, Link, PodReadiness, PortForward, TriggerMode
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredObject:
+    """One object that `k8s_yaml` named, and the call that did."""
+
+    manifest: Manifest
+    frames: Sequence[Frame]
+    allow_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceOptions:
+    """One `k8s_resource` call; None and empty mean that it does not say."""
+
+    workload: str = ""
+    new_name: str = ""
+    objects: tuple[str, ...] = ()
+    port_forwards: tuple[PortForward, ...] = ()
+    extra_pod_selectors: tuple[dict[str, str], ...] = ()
+    trigger_mode: TriggerMode | None = None
+    auto_init: bool | None = None
+    resource_deps: tuple[str, ...] = ()
+    pod_readiness: PodReadiness | None = None
+    links: tuple[Link, ...] = ()
+    labels: tuple[str, ...] = ()
+    discovery_strategy: DiscoveryStrategy | None = None
+    frames: Sequence[Frame] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortForwardStatement:
+    """One `port_forward('resource', …)` statement."""
+
+    resource: str
+    forward: PortForward
+    frames: Sequence[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """One `k8s_kind` call: objects of this kind run pods. An empty `api_version` matches all."""
+
+    kind: str
+    api_version: str = ""
+    pod_readiness: PodReadiness | None = None
+
+
+BUILT_IN_KINDS = (
+    KindRule("Job", "batch/v1", "succeeded"),
+    KindRule("CronJob", "batch/v1", "ignore"),
+)
+"""As Tilt registers them: a Job is ready when it succeeded, a CronJob need not run at all."""
+
+
+@dataclass(slots=True)
+class Declarations:
+    """Everything declared so far; written by builtins, read by `assemble`."""
+
+    objects: list[DeclaredObject] = field(default_factory=list)
+    options: list[ResourceOptions] = field(default_factory=list)
+    port_forwards: list[PortForwardStatement] = field(default_factory=list)
+    kinds: list[KindRule] = field(default_factory=lambda: list(BUILT_IN_KINDS))
+    allowed_contexts: set[str] = field(default_factory=set)
+    trigger_mode: TriggerMode | None = None
+    trigger_mode_frames: Sequence[Frame] = ()

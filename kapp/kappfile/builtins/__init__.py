@@ -1,0 +1,27 @@
+"""The builtins, a file for each topic; importing this package fills the registry.
+
+A new builtin is a decorated function in the topic's file (or a new file, imported here); its name
+then leaves the list in `planned`, which a test checks.
+"""
+
+from kapp.kappfile.builtins import (
+    composition,
+    data,
+    files,
+    kubernetes,
+    operating_system,
+    output,
+    planned,
+    ports,
+)
+
+__all__ = [
+    "composition",
+    "data",
+    "files",
+    "kubernetes",
+    "operating_system",
+    "output",
+    "planned",
+    "ports",
+]

@@ -1,0 +1,104 @@
+"""Evaluates a Kappfile: the package's only entry point.
+
+Pure but for reading files: no effect on the engine or a cluster. Blocking, so the engine runs it
+with `asyncio.to_thread`; `cancelled` is asked often enough to end any loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from kapp.kappfile.assembly.assemble import assemble
+from kapp.kappfile.context import KubeContextInfo
+from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.exits import Exit
+from kapp.kappfile.host import Host
+from kapp.kappfile.manifests import ManifestCache
+from kapp.kappfile.model import Result, Settings
+from kapp.kappfile.session import Session
+
+MAX_SOURCE_CHARS = 200
+"""A source line is shown up to here: a generated one may be endless."""
+
+
+def evaluate(
+    path: Path,
+    *,
+    args: Sequence[str] = (),
+    context: KubeContextInfo,
+    env: Mapping[str, str],
+    cancelled: Callable[[], bool] = lambda: False,
+    cache: ManifestCache | None = None,
+) -> Result:
+    """Execute the Kappfile at `path` and assemble what it declares.
+
+    Args:
+        path: the Kappfile; made absolute, so that watched paths are.
+        args: the words after `kapp up --`.
+        context: what it is evaluated for.
+        env: what the Kappfile sees as the environment.
+        cancelled: polled from the evaluating thread; True ends the evaluation soon.
+        cache: remembers documents between evaluations; pass the same one each time.
+
+    Raises:
+        KappfileError: whatever went wrong, including a fault of kapp itself.
+    """
+    cache = cache or ManifestCache()
+    cache.begin()
+    session = Session(
+        main=path.absolute(),
+        args=tuple(args),
+        context=context,
+        env=dict(env),
+        manifests=cache,
+    )
+    try:
+        return _run(session, cancelled)
+    except KappfileError as error:
+        _complete(error, session)
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the native interpreter is no Exception
+        wrapped = KappfileError(
+            f"kapp failed on this Kappfile: {type(error).__name__}: {error}",
+            hint="this is a fault of kapp, not of the Kappfile",
+            location=session.display(session.main),
+        )
+        _complete(wrapped, session)
+        raise wrapped from error
+
+
+def _run(session: Session, cancelled: Callable[[], bool]) -> Result:
+    try:
+        Host(session, cancelled).load(session.main)
+    except Exit:
+        pass
+    assembly = assemble(session.declared)
+    for location in session.unused_forwards.values():
+        session.warn(
+            "port_forward without a resource does nothing on its own: write "
+            "port_forward('RESOURCE', 8000), or pass it to k8s_resource(port_forwards=…)",
+            location,
+        )
+    return Result(
+        resources=assembly.resources,
+        watched_paths=session.watched_paths,
+        watched_trees=session.watched_trees,
+        settings=Settings(allowed_contexts=frozenset(session.declared.allowed_contexts)),
+        warnings=(*session.warnings, *assembly.warnings),
+        output=tuple(session.output),
+    )
+
+
+def _complete(error: KappfileError, session: Session) -> None:
+    """Add what the error's reader needs: the source line, what to watch, what was printed."""
+    if error.frames and not error.source_line:
+        frame = error.frames[-1]
+        lines = session.sources.get(frame.path, "").splitlines()
+        if 0 < frame.line <= len(lines):
+            error.source_line = lines[frame.line - 1].strip()[:MAX_SOURCE_CHARS]
+    error.watched_paths = session.watched_paths
+    error.watched_trees = session.watched_trees
+    error.output = tuple(session.output)

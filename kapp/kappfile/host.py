@@ -1,0 +1,248 @@
+"""Drives Starlark: executes files in their modules, and lets builtins into them.
+
+starlark-rust holds the interpreter lock while it runs, loses every exception but its text, and
+caches nothing it loads; so the host passes a cancellation check that lets other threads run, keeps
+the original exception, and keeps modules and the stack of files itself.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import starlark
+
+from kapp.kappfile import exports, prelude
+from kapp.kappfile.builtins.planned import missing_names
+from kapp.kappfile.errors import Frame, KappfileError
+from kapp.kappfile.exits import Exit
+from kapp.kappfile.failures import MAX_CALL_DEPTH, chain_of, translate
+from kapp.kappfile.registry import BUILTINS, Builtin
+from kapp.kappfile.session import Call, Session
+from kapp.kappfile.traces import PRELUDE_FILE
+
+MAX_NESTED_FILES = 50
+"""Files that include each other deeper than this do so without end."""
+
+MAX_BRACKETS = 500
+"""Brackets nested deeper than this overflow the native parser's stack, which cannot be caught."""
+
+
+_BRACKET = re.compile(r"[][(){}]")
+
+
+@cache
+def _dialect() -> Any:
+    dialect = starlark.Dialect.extended()
+    dialect.enable_top_level_stmt = True
+    dialect.enable_f_strings = True
+    return dialect
+
+
+@cache
+def _globals() -> Any:
+    library = starlark.LibraryExtension
+    # no Print: it writes to the process's stderr; the prelude defines print
+    return starlark.Globals.extended_by([library.StructType, library.Json, library.CallStack])
+
+
+@cache
+def _preludes() -> list[Any]:
+    return [
+        starlark.parse(PRELUDE_FILE, text, _dialect()) for text in (prelude.FIRST, prelude.second())
+    ]
+
+
+class Host:
+    """Executes the files of one evaluation, in one thread."""
+
+    def __init__(self, session: Session, cancelled: Callable[[], bool]) -> None:
+        self._session = session
+        self._cancelled = cancelled
+        self._pending: BaseException | None = None
+        self._modules: dict[Path, Any] = {}
+        self._handles: list[Any] = []
+        self._callables = {
+            prelude.PREFIX + item.id: self._guard(self._bind(item)) for item in BUILTINS.values()
+        }
+        helpers: dict[str, Callable[..., Any]] = {
+            "argv": lambda: list(session.args),
+            "call": self._call_symbol,
+            "environ": lambda: dict(session.env),
+            "missing": _missing,
+        }
+        self._callables |= {
+            prelude.PREFIX + name: self._guard(function) for name, function in helpers.items()
+        }
+        session.run_file = self._include
+        session.symbols = self._symbols
+        session.call_symbol = self._call_symbol
+
+    def _options(self) -> Any:
+        return starlark.EvalOptions(
+            max_callstack_size=MAX_CALL_DEPTH, check_cancelled=self._check_cancelled
+        )
+
+    def _check_cancelled(self) -> bool:
+        time.sleep(0)  # noqa: TID251 -- lets the event loop's thread run; this is a worker thread
+        return self._cancelled()
+
+    def _bind(self, item: Builtin) -> Callable[..., Any]:
+        def invoke(trace: str, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return item.function(Call(self._session, trace), *args, **kwargs)
+            except KappfileError as error:
+                if not error.frames and not error.location:
+                    error.message = f"{item.name}: {error.message}"
+                raise
+
+        return invoke
+
+    def _guard(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Keeps the first exception: what comes out of Starlark is only its text."""
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                self._pending = self._pending or error
+                raise
+
+        return guarded
+
+    def run(self, path: Path) -> Any:
+        """Execute a file; returns its frozen module. Raises KappfileError or Exit."""
+        text = self._session.read(path)
+        shown = self._session.display(path)
+        self._session.sources[shown] = text
+        self._session.files.append(path)
+        try:
+            return self._translated(lambda: self._execute(path, shown, text))
+        finally:
+            self._session.files.pop()
+
+    def _execute(self, path: Path, shown: str, text: str) -> Any:
+        _check_nesting(shown, text)
+        tree = starlark.parse(shown, text, _dialect())
+        module = starlark.Module()
+        for name, function in self._callables.items():
+            module.add_callable(name, function)
+        for part in _preludes():
+            starlark.eval_with(self._options(), module, part, _globals())
+        loader = starlark.FileLoader(self._guard(lambda name: self._load(path, name)))
+        starlark.eval_with(self._options(), module, tree, _globals(), file_loader=loader)
+        listing = starlark.parse(PRELUDE_FILE, exports.listing(text), _dialect())
+        starlark.eval_with(self._options(), module, listing, _globals())
+        return module.freeze()
+
+    def _translated(self, action: Callable[[], Any]) -> Any:
+        """Run Starlark; raise what its user can read."""
+        try:
+            return action()
+        except starlark.StarlarkError as error:
+            pending, self._pending = self._pending, None
+            explained = self._explain(str(error), pending)
+            if explained is pending:
+                raise explained  # noqa: B904 -- the text of `error` says less
+            raise explained from (pending or error)
+
+    def _explain(self, text: str, pending: BaseException | None) -> BaseException:
+        if isinstance(pending, Exit | KeyboardInterrupt | SystemExit):
+            return pending
+        if pending is None:
+            return translate(text)
+        if not isinstance(pending, KappfileError):
+            pending = KappfileError(
+                f"kapp failed on this: {type(pending).__name__}: {pending}",
+                hint="this is a fault of kapp, not of the Kappfile",
+            )
+        located = pending.frames
+        # the frames so far are of the file that was loaded; this file's calls stand before them
+        column = 0
+        if located and pending.location.count(":") > str(located[-1]).count(":"):
+            column = int(pending.location.rpartition(":")[2])
+        pending.located([*chain_of(text), *located], column)
+        return pending
+
+    def _load(self, importer: Path, name: str) -> Any:
+        try:
+            return self.load(self._target(importer, name))
+        except KappfileError as error:
+            if not error.frames:
+                error.message = f"load: {error.message}"
+            raise
+
+    def _target(self, importer: Path, name: str) -> Path:
+        if name.startswith("ext://"):
+            raise KappfileError(
+                f"extensions (`{name}`) are not part of kapp yet",
+                hint="copy the extension's file next to the Kappfile and load it by its path",
+            )
+        path = self._session.resolve(name)
+        return path
+
+    def load(self, path: Path) -> Any:
+        """The module of a file, executed at most once. Raises KappfileError for a cycle."""
+        module = self._modules.get(path)
+        if module is None:
+            self._check_cycle(path)
+            module = self._modules[path] = self.run(path)
+        return module
+
+    def _check_cycle(self, path: Path) -> None:
+        files = self._session.files
+        if path in files:
+            chain = [*files[files.index(path) :], path]
+            raise KappfileError(
+                "files load each other in a circle: "
+                + " → ".join(self._session.display(file) for file in chain)
+            )
+        if len(files) >= MAX_NESTED_FILES:
+            raise KappfileError(f"files are nested over {MAX_NESTED_FILES} deep")
+
+    def _include(self, path: Path) -> int:
+        self._handles.append(self.load(path))
+        return len(self._handles) - 1
+
+    def _symbols(self, handle: int) -> tuple[list[str], dict[str, Any]]:
+        frozen = self._handles[handle]
+        functions, data = [], {}
+        for name, kind in frozen.call_with(self._options(), exports.KINDS).items():
+            if kind in ("function", "native_function"):
+                functions.append(name)
+                continue
+            try:
+                data[name] = frozen.call_with(self._options(), exports.GET, name)
+            except starlark.StarlarkError:  # holds a function somewhere: cannot leave its module
+                continue
+        return functions, data
+
+    def _call_symbol(
+        self, handle: int, name: str, args: list[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        frozen = self._handles[handle]
+        function = lambda: frozen.call_with(  # noqa: E731
+            self._options(), exports.CALL, name, args, kwargs
+        )
+        return self._translated(function)
+
+
+def _missing(name: str) -> None:
+    hint = missing_names()[name]
+    planned = "" if hint else " yet"
+    raise KappfileError(f"`{name}` is not part of kapp{planned}", hint=hint)
+
+
+def _check_nesting(shown: str, text: str) -> None:
+    """Refuse what would overflow the native parser's stack; strings count, which hurts no one."""
+    depth = 0
+    for match in _BRACKET.finditer(text):
+        depth += 1 if match.group() in "([{" else -1
+        if depth > MAX_BRACKETS:
+            error = KappfileError(f"brackets are nested over {MAX_BRACKETS} deep")
+            error.located([Frame(shown, text.count("\n", 0, match.start()) + 1, "")])
+            raise error

@@ -1,0 +1,111 @@
+"""What an evaluation results in: plain immutable data that the engine turns into objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from kapp.machinery.objects import Object
+
+TriggerMode: TypeAlias = Literal["auto", "manual"]
+PodReadiness: TypeAlias = Literal["wait", "ignore", "succeeded"]
+DiscoveryStrategy: TypeAlias = Literal["default", "selectors-only"]
+
+UNCATEGORIZED = "uncategorized"
+"""The resource of all objects that no other resource claims (Tilt's name for it)."""
+
+
+@dataclass(frozen=True)
+class PortForward:
+    """One local port; `container_port` 0 means the pod's first declared port, else the same."""
+
+    local_port: int
+    container_port: int = 0
+    host: str = "localhost"
+    name: str = ""
+    path: str = ""
+
+    def as_forward(self) -> Object:
+        """An entry of `portForwardTemplateSpec.forwards`; `name` and `path` only if given."""
+        forward: Object = {
+            "containerPort": self.container_port,
+            "host": self.host,
+            "localPort": self.local_port,
+        }
+        if self.name:
+            forward["name"] = self.name
+        if self.path:
+            forward["path"] = self.path
+        return forward
+
+
+@dataclass(frozen=True)
+class Link:
+    """A URL shown with a resource."""
+
+    url: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class KubernetesResource:
+    """A named group of objects that is applied, watched and forwarded as one.
+
+    Attributes:
+        objects: shared with the document cache: read them, never write them.
+        yaml: canonical print of `objects`, in source order.
+        location: `path:line` of the call that declared the first object.
+    """
+
+    name: str
+    objects: tuple[Object, ...]
+    yaml: str
+    port_forwards: tuple[PortForward, ...] = ()
+    links: tuple[Link, ...] = ()
+    labels: tuple[str, ...] = ()
+    trigger_mode: TriggerMode = "auto"
+    auto_init: bool = True
+    resource_deps: tuple[str, ...] = ()
+    extra_pod_selectors: tuple[dict[str, str], ...] = ()
+    pod_readiness: PodReadiness = "wait"
+    discovery_strategy: DiscoveryStrategy = "default"
+    location: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a Kappfile sets for the whole run."""
+
+    allowed_contexts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class KappfileWarning:
+    """Something to mend that did not stop the evaluation; `location` is `path:line` or ""."""
+
+    message: str
+    location: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.message}" if self.location else self.message
+
+
+@dataclass(frozen=True)
+class Result:
+    """A successful evaluation.
+
+    Attributes:
+        resources: in order of declaration; `UNCATEGORIZED`, if there, is last.
+        watched_paths: absolute paths whose change calls for a new evaluation: files (also missing
+            ones) and directories; of a directory only its direct entries.
+        watched_trees: absolute directories watched with everything below them.
+        output: printed lines, in order, bounded.
+    """
+
+    resources: tuple[KubernetesResource, ...] = ()
+    watched_paths: tuple[Path, ...] = ()
+    watched_trees: tuple[Path, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    warnings: tuple[KappfileWarning, ...] = ()
+    output: tuple[str, ...] = ()

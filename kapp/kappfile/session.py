@@ -1,0 +1,153 @@
+"""The state of one evaluation, as builtins see it: where we are, what was read, declared, printed.
+
+Holds nothing of Starlark: the host (`kapp.kappfile.host`) drives the language and keeps `files`
+and `load` up to date.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os.path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kapp.kappfile.assembly.declarations import Declarations
+from kapp.kappfile.context import KubeContextInfo
+from kapp.kappfile.errors import Frame, KappfileError
+from kapp.kappfile.manifests import ManifestCache
+from kapp.kappfile.model import KappfileWarning
+from kapp.kappfile.suggest import nearest
+from kapp.kappfile.traces import frames_of
+from kapp.kappfile.values import Value
+
+MAX_OUTPUT_CHARS = 1_000_000
+"""A Kappfile that prints in a loop must not fill the engine's memory."""
+
+MAX_WARNINGS = 1000
+"""As for the output."""
+
+
+@dataclass
+class Session:
+    """One evaluation in progress; used by one thread.
+
+    Attributes:
+        main: absolute path of the Kappfile.
+        files: absolute paths of the files being executed, outermost first.
+        sources: text of each executed file by its display path, for showing source lines.
+        run_file: executes another file (for `include` and `load_dynamic`); returns a handle.
+        symbols: names of an executed file's functions, and its data by name.
+        unused_forwards: `path:line` of port_forward values no resource used yet, by number.
+        numbers: fresh numbers for values that need an identity.
+        call_symbol: calls a function of an executed file: handle, name, args, kwargs.
+    """
+
+    main: Path
+    args: tuple[str, ...]
+    context: KubeContextInfo
+    env: dict[str, str]
+    manifests: ManifestCache
+    run_file: Callable[[Path], int] = lambda path: -1
+    symbols: Callable[[int], tuple[list[str], dict[str, Value]]] = lambda handle: ([], {})
+    call_symbol: Callable[[int, str, list[Value], dict[str, Value]], Value] = (
+        lambda handle, name, args, kwargs: None
+    )
+    files: list[Path] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    declared: Declarations = field(default_factory=Declarations)
+    warnings: list[KappfileWarning] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    unused_forwards: dict[int, str] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _watched: dict[Path, None] = field(default_factory=dict)
+    _trees: dict[Path, None] = field(default_factory=dict)
+    _output_chars: int = 0
+
+    @property
+    def directory(self) -> Path:
+        """The working directory: that of the file being executed, as in Tilt."""
+        return self.files[-1].parent if self.files else self.main.parent
+
+    def resolve(self, path: str) -> Path:
+        """An absolute path; relative ones start at `directory`, `~` at the home directory."""
+        expanded = Path(path).expanduser() if path.startswith("~") else Path(path)
+        return Path(os.path.normpath(self.directory / expanded))
+
+    def display(self, path: Path) -> str:
+        """The path for messages: relative to the Kappfile's directory where it is below it."""
+        root = self.main.parent
+        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+    def watch(self, path: Path) -> None:
+        """A change of this file, or of this directory's entries, calls for a new evaluation."""
+        self._watched[path] = None
+
+    def watch_tree(self, path: Path) -> None:
+        """So does a change of anything below this directory."""
+        self._trees[path] = None
+
+    @property
+    def watched_paths(self) -> tuple[Path, ...]:
+        """Everything `watch` was told, in order."""
+        return tuple(self._watched)
+
+    @property
+    def watched_trees(self) -> tuple[Path, ...]:
+        """Everything `watch_tree` was told, in order."""
+        return tuple(self._trees)
+
+    def read(self, path: Path) -> str:
+        """The text of a file, which is watched from now on. Raises KappfileError."""
+        self.watch(path)
+        try:
+            return path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            raise self.missing(path) from None
+        except IsADirectoryError:
+            raise KappfileError(f"{self.display(path)} is a directory, not a file") from None
+        except UnicodeDecodeError as error:
+            raise KappfileError(
+                f"{self.display(path)} is not UTF-8 text (byte {error.start})"
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise KappfileError(f"{self.display(path)} cannot be read: {reason}") from error
+
+    def missing(self, path: Path) -> KappfileError:
+        """The error for a file that is not there."""
+        hint = "paths start at the directory of the file that is executed"
+        if path.parent.is_dir():
+            match = nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+            if match:
+                hint = f"did you mean `{self.display(path.parent / match)}`?"
+        else:
+            hint = f"there is no directory {path.parent}"
+        return KappfileError(f"no such file: {self.display(path)} (looked for {path})", hint=hint)
+
+    def print(self, text: str) -> None:
+        """Collect output, up to MAX_OUTPUT_CHARS."""
+        if self._output_chars > MAX_OUTPUT_CHARS:
+            return
+        self._output_chars += len(text) + 1
+        if self._output_chars > MAX_OUTPUT_CHARS:
+            text = f"… output is cut here: the Kappfile prints over {MAX_OUTPUT_CHARS} characters"
+        self.output.append(text)
+
+    def warn(self, message: str, location: str = "") -> None:
+        """Collect a warning, up to MAX_WARNINGS."""
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(KappfileWarning(message, location))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a builtin: the evaluation it belongs to, and where it was made from."""
+
+    session: Session
+    trace: str
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The call chain, outermost first."""
+        return frames_of(self.trace)

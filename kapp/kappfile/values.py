@@ -1,0 +1,141 @@
+"""Checks and conversions of what Starlark hands to a builtin, with errors in its user's terms.
+
+A value that is more than data (a blob, a link, a port forward) crosses as a dict with the key
+`KIND`; the prelude makes a struct of it on the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from kapp.kappfile.errors import KappfileError
+
+Value: TypeAlias = Any
+"""A Starlark value in Python: None, bool, int, float, str, list, or dict."""
+
+KIND = "kapp__type"
+"""The field that tells kapp's own structs from the user's."""
+
+
+def blob_value(text: str) -> dict[str, str]:
+    """Text that is contents, not a path, on its way to Starlark."""
+    return {KIND: "blob", "text": text}
+
+
+def blob_text(value: Value) -> str | None:
+    """The text of a blob, None if `value` is none."""
+    if kind_of(value) == "blob":
+        return str(value["text"])
+    return None
+
+
+def kind_of(value: Value) -> str:
+    """`link`, `port_forward`, `blob`, or the Starlark type of a plain value."""
+    if isinstance(value, Mapping):
+        return str(value.get(KIND) or "dict")
+    if value is None:
+        return "None"
+    names = {str: "string", bool: "bool", int: "int", float: "float", list: "list"}
+    return names.get(type(value), type(value).__name__)
+
+
+def a(kind: str) -> str:
+    """A type with its article: `an int`, `a list`, `None`."""
+    if kind == "None":
+        return kind
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def wrong(argument: str, needed: str, value: Value) -> KappfileError:
+    """The error for an argument of the wrong type."""
+    return KappfileError(f"`{argument}` must be {needed}, not {a(kind_of(value))}")
+
+
+def string(argument: str, value: Value) -> str:
+    """A string."""
+    if not isinstance(value, str):
+        raise wrong(argument, "a string", value)
+    return value
+
+
+def text(argument: str, value: Value) -> str:
+    """The text of a string or a blob."""
+    contents = blob_text(value)
+    if contents is not None:
+        return contents
+    if not isinstance(value, str):
+        raise wrong(argument, "a string or a blob", value)
+    return value
+
+
+def optional_string(argument: str, value: Value) -> str:
+    """A string, or "" for None."""
+    return "" if value is None else string(argument, value)
+
+
+def boolean(argument: str, value: Value) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise wrong(argument, "True or False", value)
+    return value
+
+
+def integer(argument: str, value: Value) -> int:
+    """An int that is no bool."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong(argument, "an int", value)
+    return value
+
+
+def strings(argument: str, value: Value) -> list[str]:
+    """A list of strings; one string stands for a list of one, None for an empty one."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise wrong(argument, "a string or a list of strings", value)
+    return [string(f"{argument}[{index}]", item) for index, item in enumerate(value)]
+
+
+def string_dict(argument: str, value: Value) -> dict[str, str]:
+    """A dict from strings to strings."""
+    if not isinstance(value, dict) or KIND in value:
+        raise wrong(argument, "a dict of strings", value)
+    return {
+        string(f"a key of {argument}", key): string(f"{argument}[{key!r}]", item)
+        for key, item in value.items()
+    }
+
+
+def items(value: Value) -> list[Value]:
+    """`value` if it is a list, a list of it if it is one value, an empty list for None."""
+    if value is None or value == "":
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def one_of(argument: str, value: Value, allowed: Iterable[str]) -> str:
+    """One of the `allowed` strings."""
+    choices = list(allowed)
+    if value not in choices:
+        known = ", ".join(f"'{choice}'" for choice in choices)
+        raise KappfileError(f"`{argument}` must be one of {known}, not {value!r}")
+    return str(value)
+
+
+class _Unset:
+    """Stands for an argument that was not given, where None has a meaning of its own."""
+
+    def __repr__(self) -> str:
+        return "_kapp_unset"
+
+
+UNSET = _Unset()
+"""The default of such a parameter; the prelude defines the name that its repr is."""
+
+
+def is_unset(value: Value) -> bool:
+    """Whether the argument was not given."""
+    return value is UNSET or kind_of(value) == "unset"
