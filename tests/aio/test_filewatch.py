@@ -1,0 +1,157 @@
+"""Saves of every kind are seen, once, by whichever backend there is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kapp.aio.filethread import ThreadBackend
+from kapp.aio.filewatch import MakeBackend, PathWatcher, system_backend
+
+DEADLINE_S = 5
+
+
+class Seen:
+    """What a watcher reported, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, paths: list[str]) -> None:
+        self.batches.append(paths)
+        self._news.set()
+
+    async def until(self, path: Path) -> list[str]:
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                for batch in self.batches:
+                    if str(path) in batch:
+                        self.batches.clear()
+                        return batch
+                self._news.clear()
+                await self._news.wait()
+
+
+Watch = Callable[..., Seen]
+
+
+@pytest.fixture(params=[system_backend, ThreadBackend], ids=["system", "thread"])
+async def watch(request: pytest.FixtureRequest) -> object:
+    backend: MakeBackend = request.param
+    watchers: list[PathWatcher] = []
+
+    def start(paths: list[Path], listed: list[Path] | None = None, **options: object) -> Seen:
+        seen = Seen()
+        watchers.append(
+            PathWatcher(map(str, paths), map(str, listed or []), seen, backend=backend, **options)
+        )
+        return seen
+
+    yield start
+    for watcher in watchers:
+        watcher.close()
+
+
+async def test_a_write_in_place(watch: Watch, tmp_path: Path) -> None:
+    file = tmp_path / "Kappfile"
+    file.write_text("one")
+    seen = watch([file])
+    file.write_text("two")
+    assert await seen.until(file) == [str(file)]
+
+
+async def test_a_rename_over_and_again(watch: Watch, tmp_path: Path) -> None:
+    file, new = tmp_path / "a.yaml", tmp_path / "a.yaml.tmp"
+    file.write_text("one")
+    seen = watch([file])
+    for text in ("two", "three"):
+        new.write_text(text)
+        new.rename(file)
+        await seen.until(file)
+
+
+async def test_deletion_and_re_creation(watch: Watch, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("one")
+    seen = watch([file])
+    file.unlink()
+    await seen.until(file)
+    file.write_text("two")
+    await seen.until(file)
+
+
+async def test_a_file_whose_directories_do_not_exist_yet(watch: Watch, tmp_path: Path) -> None:
+    file = tmp_path / "x" / "y" / "values.yaml"
+    seen = watch([file])
+    file.parent.mkdir(parents=True)
+    file.write_text("one")
+    await seen.until(file)
+    file.write_text("two")
+    await seen.until(file)
+
+
+async def test_a_tree_with_new_directories(watch: Watch, tmp_path: Path) -> None:
+    seen = watch([tmp_path])
+    deep = tmp_path / "templates" / "sub"
+    deep.mkdir(parents=True)
+    (deep / "one.yaml").write_text("one")
+    await seen.until(deep / "one.yaml")
+    (deep / "two.yaml").write_text("two")
+    await seen.until(deep / "two.yaml")
+
+
+async def test_a_link_s_target(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "a.yaml", tmp_path / "a.yaml"
+    target.write_text("one")
+    link.symlink_to(target)
+    seen = watch([link])
+    target.write_text("two")
+    await seen.until(link)
+
+
+async def test_a_listed_directory_reports_entries_only(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    seen = watch([], [tmp_path])
+    (tmp_path / "sub" / "deep.yaml").write_text("no entry of it")
+    (tmp_path / "new.yaml").write_text("an entry")
+    assert await seen.until(tmp_path / "new.yaml") == [str(tmp_path / "new.yaml")]
+
+
+async def test_ignored_and_foreign_files_say_nothing(watch: Watch, tmp_path: Path) -> None:
+    seen = watch([tmp_path], ignored=lambda path: path.endswith(".swp"))
+    (tmp_path / "a.swp").write_text("x")
+    (tmp_path / "b").write_text("x")
+    batch = await seen.until(tmp_path / "b")
+    assert str(tmp_path / "a.swp") not in batch
+
+
+async def test_a_burst_is_one_change(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.yaml" for number in range(20)]
+    seen = Seen()
+    watcher = PathWatcher(map(str, files), (), seen)
+    for file in files:
+        file.write_text("x")
+    batch = await seen.until(files[-1])
+    watcher.close()
+    assert batch == sorted(map(str, files))
+
+
+async def test_a_truncated_file_waits_for_its_end(tmp_path: Path) -> None:
+    """The event of a write that is not closed yet is held back, so that the whole is reported."""
+    file = tmp_path / "a.yaml"
+    file.write_text("one")
+    seen = Seen()
+    watcher = PathWatcher([str(file)], (), seen)
+    descriptor = os.open(file, os.O_WRONLY | os.O_TRUNC)
+    await asyncio.sleep(0)
+    os.write(descriptor, b"two")
+    os.close(descriptor)
+    await seen.until(file)
+    watcher.close()
+    assert seen.batches == []
