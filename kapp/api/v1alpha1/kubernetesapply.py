@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from kapp.api.define import define
-from kapp.api.durations import human_duration, parse_duration
+from kapp.api.durations import parse_duration
 from kapp.api.schema import defaulted
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscoveryTemplateSpec
 from kapp.api.v1alpha1.meta import (
@@ -22,7 +22,8 @@ from kapp.api.v1alpha1.meta import (
 )
 from kapp.api.v1alpha1.podlogstream import PodLogStreamTemplateSpec
 from kapp.api.v1alpha1.portforward import PortForwardTemplateSpec, check_forwards
-from kapp.machinery.objects import Object, find_condition, parse_time
+from kapp.machinery.duration import human_age
+from kapp.machinery.objects import Object, find_condition
 from kapp.machinery.scheme import Column, Kind
 from kapp.machinery.status import Cause
 
@@ -240,7 +241,7 @@ def _pods(obj: Object, _now: datetime) -> str:
 
 def _last_apply(obj: Object, now: datetime) -> str:
     moment = (obj.get("status") or {}).get("lastApplyTime")
-    return human_duration((now - parse_time(moment)).total_seconds()) if moment else "-"
+    return human_age(moment, now) if moment else "-"
 
 
 def _message(name: str) -> Any:
