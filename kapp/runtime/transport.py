@@ -95,6 +95,7 @@ class HttpTransport:
         self._proxy = "" if unix_socket else proxy or environment_proxy(base_url)
         self._authorize = authorize
         self._session: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
         self._closed = False
 
     @property
@@ -116,16 +117,18 @@ class HttpTransport:
             )
         return self._session
 
-    async def reconnect(self) -> None:
-        """Drop every connection; the next request makes new ones (new client certificate)."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+    def retire_session(self) -> None:
+        """Make new connections from now on (a new client certificate); open streams go on."""
+        if self._session is not None:
+            self._retired.append(self._session)
+            self._session = None
 
     async def close(self) -> None:
         """Close for good; streams that are open break off."""
         self._closed = True
-        await self.reconnect()
+        self.retire_session()
+        while self._retired:
+            await self._retired.pop().close()
 
     async def request(
         self,
@@ -198,13 +201,14 @@ class HttpTransport:
         """
         with self._errors():
             for refresh in (False, True):
+                sent = await self._all_headers({}, refresh=refresh)
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
                         opened: aiohttp.ClientWebSocketResponse = await self.session.ws_connect(
                             self.base_url + path,
                             params=params,
                             protocols=protocols,
-                            headers=await self._all_headers({}, refresh=refresh),
+                            headers=sent,
                             max_msg_size=max_message_bytes,
                             timeout=aiohttp.ClientWSTimeout(ws_close=close_timeout_s),
                             **self._connection_arguments(),
@@ -225,12 +229,14 @@ class HttpTransport:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         for refresh in (False, True):
+            # Before the session is taken: new credentials may retire it.
+            sent = await self._all_headers(headers, refresh=refresh)
             response = await self.session.request(
                 method,
                 self.base_url + path,
                 params=params,
                 data=body,
-                headers=await self._all_headers(headers, refresh=refresh),
+                headers=sent,
                 timeout=timeout,
                 **self._connection_arguments(),
             )

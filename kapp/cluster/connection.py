@@ -1,0 +1,188 @@
+"""The connection to one cluster: made lazily, healed by itself, refreshed when credentials expire.
+
+Making a `Connection` does nothing; `connect()` asks the server who it is. A cluster that is away
+makes requests fail with Unreachable, and works again when it is back: there is no state to reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import aiohttp
+
+from kapp.cluster.credentials import Credential, credentials_for
+from kapp.cluster.kubeconfig import KubeContext
+from kapp.errors import ClusterError, ConfigError, KappError, Unreachable
+from kapp.machinery.objects import Resource
+from kapp.machinery.status import ApiError
+from kapp.runtime.remote import RemoteClient
+
+_NODES = Resource("", "v1", "nodes", "Node", False)
+_USER_AGENT = "kapp"
+
+
+class ServerInfo(NamedTuple):
+    """What a cluster says about itself; `arch` is "" where kapp may not read nodes."""
+
+    version: str
+    arch: str
+    product: str
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Connection:
+    """One cluster, by its kubeconfig context.
+
+    Args:
+        context: see `kapp.cluster.kubeconfig.load`.
+        now: wall time, for the expiry of credentials.
+
+    Attributes:
+        client: objects over HTTP; usable before `connect()`.
+        context: the kubeconfig context.
+    """
+
+    def __init__(self, context: KubeContext, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self.context = context
+        self._credentials = credentials_for(context, now)
+        self._credential: Credential | None = None
+        self._ssl = _ssl_context(context)
+        headers = {"User-Agent": _USER_AGENT}
+        if context.impersonate:
+            headers["Impersonate-User"] = context.impersonate
+        self.client = RemoteClient(
+            context.server,
+            ssl=self._ssl,
+            headers=headers,
+            server_hostname=context.tls_server_name,
+            proxy=context.proxy_url,
+            authorize=self._authorize,
+        )
+
+    @property
+    def name(self) -> str:
+        """The context's name."""
+        return self.context.context
+
+    @property
+    def namespace(self) -> str:
+        """Where objects without a namespace go."""
+        return self.context.namespace
+
+    @property
+    def product(self) -> str:
+        """kind, minikube, kapp-embedded, …, or "" for anything else."""
+        return self.context.product
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the production guard lets it pass."""
+        return self.context.is_local
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The one session."""
+        return self.client.session
+
+    async def connect(self) -> ServerInfo:
+        """Ask the server who it is. Raises ClusterError, Unreachable, ConfigError."""
+        try:
+            version = await self.version()
+            arch = await self._arch()
+        except ApiError as e:
+            raise self._refused(e) from e
+        return ServerInfo(version, arch, self.product)
+
+    async def version(self) -> str:
+        """The server's version, such as `v1.36.2`. Raises ApiError, Unreachable."""
+        answer = await self.client.get_json("/version")
+        return str(answer.get("gitVersion") or "") if isinstance(answer, dict) else ""
+
+    async def ws_connect(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        protocols: Sequence[str] = (),
+    ) -> aiohttp.ClientWebSocketResponse:
+        """An open websocket to the API server. Raises ApiError, Unreachable."""
+        return await self.client.ws_connect(path, params=params, protocols=protocols)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.close()
+
+    async def _arch(self) -> str:
+        try:
+            nodes = await self.client.list(_NODES)
+        except ApiError:
+            return ""  # not allowed to see nodes: nothing kapp needs
+        infos = [((n.get("status") or {}).get("nodeInfo") or {}) for n in nodes.items]
+        return next((str(i["architecture"]) for i in infos if i.get("architecture")), "")
+
+    def _refused(self, error: ApiError) -> KappError:
+        where = f"context {self.name} ({self.context.server})"
+        if error.code == 401:
+            return ClusterError(
+                f"{where} does not accept the credentials in the kubeconfig",
+                hint="they may have expired: log in again",
+            )
+        if error.code == 403:
+            return ClusterError(f"{where} refuses this user: {error.message}")
+        return Unreachable(f"{where} is not well: {error.message}")
+
+    async def _authorize(self, refresh: bool) -> Mapping[str, str]:
+        old = self._credential
+        credential = await self._credentials.get(refused=old if refresh else None)
+        if credential is not old:
+            self._credential = credential
+            if credential.cert and (old is None or credential.cert != old.cert):
+                await self._use_certificate(credential, first=old is None)
+        return credential.headers
+
+    async def _use_certificate(self, credential: Credential, *, first: bool) -> None:
+        if self._ssl is None:
+            return
+        await asyncio.to_thread(_load_certificate, self._ssl, credential.cert, credential.key)
+        if not first:
+            # Connections keep the certificate they were opened with; new requests get new ones.
+            self.client.transport.retire_session()
+
+
+def _ssl_context(context: KubeContext) -> ssl.SSLContext | None:
+    if not context.server.startswith("https:"):
+        return None
+    try:
+        made = ssl.create_default_context(cadata=context.ca.decode() if context.ca else None)
+    except (ssl.SSLError, ValueError) as e:
+        raise ConfigError(
+            f"the certificate-authority of cluster {context.cluster} is not a PEM certificate"
+        ) from e
+    # Clusters' own authorities often lack what RFC 5280 asks of one; Go does not insist either.
+    made.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+    if context.insecure_skip_tls_verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def _load_certificate(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
+    """Python's ssl reads client certificates from files only: a private one, for a moment."""
+    handle, path = tempfile.mkstemp(prefix="kapp-cert-")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(cert + b"\n" + key)
+        context.load_cert_chain(path)
+    except (ssl.SSLError, ValueError) as e:
+        raise ConfigError(f"the client certificate or its key cannot be used: {e}") from e
+    finally:
+        os.unlink(path)
