@@ -38,6 +38,7 @@ class RestMapping:
     def __init__(self, client: RemoteClient) -> None:
         self._client = client
         self._by_gvk: dict[GroupVersionKind, Resource] = {}
+        self._broken_groups: set[str] = set()
         self._lock = asyncio.Lock()
         self._read_at: float | None = None
 
@@ -55,10 +56,15 @@ class RestMapping:
         return found
 
     async def resource_of_kind(self, group: str, kind: str) -> Resource | None:
-        """The resource of a kind in the version the server prefers, or None if it has none."""
+        """The resource of a kind in the version the server prefers, or None if it has none.
+
+        Raises ClusterError where the group's own server is down: then nobody can tell.
+        """
         if (found := self._preferred(group, kind)) is None:
             await self._refresh_on_miss()
             found = self._preferred(group, kind)
+        if found is None and group in self._broken_groups:
+            raise ClusterError(f"the API group {group} is registered, but does not answer")
         return found
 
     async def refresh(self) -> None:
@@ -78,9 +84,10 @@ class RestMapping:
             self._client.get_json("/apis", accept=_AGGREGATED),
         )
         found: dict[GroupVersionKind, Resource] = {}
+        broken = self._broken_groups = set()
         for document, legacy in ((core, self._legacy_core), (groups, self._legacy_groups)):
             if document.get("kind") == "APIGroupDiscoveryList":
-                resources: Iterable[Resource] = _aggregated(document)
+                resources: Iterable[Resource] = _aggregated(document, broken)
             else:
                 resources = await legacy(document)
             for resource in resources:
@@ -109,7 +116,9 @@ class RestMapping:
                 try:
                     document = await self._client.get_json(path)
                 except ApiError:
-                    return []  # an aggregated API whose own server is down hides only itself
+                    # An aggregated API whose own server is down hides only itself.
+                    self._broken_groups.add(group)
+                    return []
             return [
                 Resource(group, version, str(r["name"]), str(r["kind"]), bool(r.get("namespaced")))
                 for r in document.get("resources") or ()
@@ -135,11 +144,16 @@ class RestMapping:
         return NoSuchKind(f"the cluster has no kind {gvk.kind} in {gvk.api_version}", hint=hint)
 
 
-def _aggregated(document: Mapping[str, Any]) -> Iterator[Resource]:
-    """Resources in the order of the document, which puts preferred versions first."""
+def _aggregated(document: Mapping[str, Any], broken: set[str]) -> Iterator[Resource]:
+    """Resources in the order of the document, which puts preferred versions first.
+
+    Groups that the server could not ask are added to `broken`.
+    """
     for group in document.get("items") or ():
         name = str((group.get("metadata") or {}).get("name") or "")
         for version in group.get("versions") or ():
+            if version.get("freshness") == "Stale":
+                broken.add(name)
             for resource in version.get("resources") or ():
                 kind = resource.get("responseKind") or {}
                 yield Resource(

@@ -1,0 +1,326 @@
+"""Server-side apply of prepared objects, in order, until they are in or cannot be.
+
+Order classes one after the other, concurrently within one. What may pass (no connection,
+overload, conflicts, an object that is being deleted) is tried again with jittered backoff and
+reported as retrying; what cannot is a `Rejected` at once. `kapp.cluster.failures` decides which.
+The ApplySet is told before anything is applied, so that nothing can be orphaned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random as _random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from kapp.cluster.failures import Recreate, Rejected, Retry, explain, judge
+from kapp.cluster.mapping import NoSuchKind, RestMapping
+from kapp.cluster.order import apply_class, batches
+from kapp.cluster.prepare import RESOURCE_ANNOTATION
+from kapp.errors import ClusterError, KappError
+from kapp.machinery.objects import (
+    GroupVersionKind,
+    Object,
+    Resource,
+    annotations_of,
+    display_name,
+    find_condition,
+    gvk_of,
+    is_deleting,
+    key_of,
+    uid_of,
+)
+from kapp.machinery.status import ApiError
+from kapp.runtime.client import Client, PatchType
+
+FIELD_MANAGER = "kapp"
+# Tilt's k8s_upsert_timeout_secs, and KubernetesApply.spec.timeout's default.
+TIMEOUT_S = 30.0
+# The first retry follows a lost race at once; the last is bearable for someone who waits.
+_BASE_DELAY_S = 0.1
+_MAX_DELAY_S = 3.0
+# How often to look whether something is gone, or a CRD established: it takes tens of
+# milliseconds where nothing holds it up.
+_POLL_S = 0.05
+_MAX_POLL_S = 1.0
+
+
+class Target(NamedTuple):
+    """An object and where it goes: its resource, and itself with its namespace filled in."""
+
+    resource: Resource
+    obj: Object
+
+
+class Progress(NamedTuple):
+    """What happens to one object, which is named as `Kind/namespace/name`.
+
+    `state` is applying, applied, retrying, waiting, recreating, deleting or deleted.
+    """
+
+    object: str
+    state: str
+    message: str = ""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    return None
+
+
+class ApplyError(ClusterError):
+    """Some objects were not applied.
+
+    `errors` says why, one for each; `applied` is what the server returned for the others.
+    """
+
+    def __init__(self, errors: Sequence[KappError], applied: Sequence[Object]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        super().__init__(first.message + more, hint=first.hint, location=first.location)
+        self.errors = tuple(errors)
+        self.applied = tuple(applied)
+
+
+async def resolve(mapping: RestMapping, objects: Sequence[Object], namespace: str) -> list[Target]:
+    """Find each object's resource, and put it into `namespace` where it names none.
+
+    Kinds that a CRD among `objects` defines are known before the cluster serves them. Raises
+    Rejected for a kind that nobody knows; ApiError, Unreachable from discovery.
+    """
+    own = {r.gvk: r for obj in objects for r in _defined_by(obj)}
+    targets = []
+    for obj in objects:
+        gvk = gvk_of(obj)
+        try:
+            resource = own.get(gvk) or await mapping.resource_for(gvk)
+        except NoSuchKind as e:
+            raise Rejected(e.message, location=display_name(obj), hint=e.hint) from e
+        targets.append(Target(resource, _placed(obj, resource, namespace)))
+    return targets
+
+
+async def apply(
+    client: Client,
+    targets: Sequence[Target],
+    *,
+    record: Callable[[Sequence[Target]], Awaitable[None]],
+    on_progress: OnProgress = silent,
+    timeout_s: float = TIMEOUT_S,
+    force: bool = False,
+    field_manager: str = FIELD_MANAGER,
+    random: Callable[[], float] = _random.random,
+) -> list[Object]:
+    """Apply all; returns what the server returned, in the order of `targets`.
+
+    Args:
+        client: the cluster.
+        targets: from `resolve(prepare(…))`.
+        record: `Inventory.record`; awaited before the first object is sent.
+        on_progress: told of every step.
+        timeout_s: for all of it; then each unfinished object is an error with its last trouble.
+        force: delete what cannot be changed in place, whatever its kind.
+        field_manager: the name under which fields are owned.
+        random: gives [0, 1), for jitter.
+
+    Raises:
+        ApplyError: when any object was refused or did not get in in time. Later classes are not
+            begun then; the others of its class are finished.
+    """
+    work = _Apply(client, on_progress, force, field_manager, random)
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    await record(targets)
+    results: dict[int, Object] = {}
+    numbered = [(apply_class(t.resource.kind), (i, t)) for i, t in enumerate(targets)]
+    for batch in batches(numbered):
+        outcomes = await asyncio.gather(*(work.within(t, deadline) for _, t in batch))
+        errors = []
+        for (index, _), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, KappError):
+                errors.append(outcome)
+            else:
+                results[index] = outcome
+        if errors:
+            raise ApplyError(errors, [results[index] for index in sorted(results)])
+    return [results[index] for index in sorted(results)]
+
+
+class _Apply:
+    """One run of `apply`."""
+
+    def __init__(
+        self,
+        client: Client,
+        on_progress: OnProgress,
+        force: bool,
+        field_manager: str,
+        random: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._on_progress = on_progress
+        self._force = force
+        self._field_manager = field_manager
+        self._random = random
+        self._trouble: dict[str, str] = {}
+
+    async def within(self, target: Target, deadline: float) -> Object | KappError:
+        """The applied object, or why it is not. Never raises but for cancellation."""
+        name = display_name(target.obj)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._until_applied(target)
+        except TimeoutError:
+            why = self._trouble.get(name) or "the cluster did not answer"
+            return ClusterError(f"not applied in time: {why}", location=name)
+        except ApiError as e:
+            return explain(e, target.obj)
+        except KappError as e:
+            return e
+
+    async def _until_applied(self, target: Target) -> Object:
+        name, failures, recreated = display_name(target.obj), 0, False
+        self._report(name, "applying")
+        while True:
+            try:
+                result = await self._patch(target)
+            except KappError as error:
+                verdict = await self._judge(error, target, recreated)
+                if isinstance(verdict, Retry):
+                    self._report(name, "retrying", verdict.why)
+                    await asyncio.sleep(max(self._delay_s(failures), verdict.after_s))
+                    failures += 1
+                elif isinstance(verdict, Recreate):
+                    self._report(name, "recreating", verdict.why)
+                    await self._delete(target)
+                    recreated = True
+                else:
+                    # Chaining would carry a Secret's values into a traceback.
+                    raise verdict from (None if target.resource.kind == "Secret" else error)
+                continue
+            if is_deleting(result):
+                self._report(name, "waiting", "the old one is still being deleted")
+                await self._gone(target, uid_of(result))
+                continue
+            await self._usable(target, result)
+            self._report(name, "applied")
+            return result
+
+    async def _judge(
+        self, error: KappError, target: Target, recreated: bool
+    ) -> Retry | Recreate | KappError:
+        needs_old = isinstance(error, ApiError) and error.code == 422 and not recreated
+        exists = needs_old and await self._live(target) is not None
+        resource = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "NAME")
+        verdict = judge(error, target.obj, exists=exists, resource=resource)
+        if self._force and exists and isinstance(verdict, Rejected) and "--force" in verdict.hint:
+            return Recreate(verdict.message)
+        return verdict
+
+    async def _patch(self, target: Target) -> Object:
+        namespace, name = key_of(target.obj)
+        return await self._client.patch(
+            target.resource,
+            name,
+            target.obj,
+            PatchType.APPLY,
+            namespace,
+            field_manager=self._field_manager,
+            force=True,
+            field_validation="Strict",
+        )
+
+    async def _live(self, target: Target) -> Object | None:
+        namespace, name = key_of(target.obj)
+        try:
+            return await self._client.get(target.resource, name, namespace)
+        except ApiError as e:
+            if e.code == 404:
+                return None
+            raise
+
+    async def _delete(self, target: Target) -> None:
+        if (live := await self._live(target)) is None:
+            return
+        namespace, name = key_of(target.obj)
+        try:
+            await self._client.delete(
+                target.resource, name, namespace, propagation="Background", uid=uid_of(live)
+            )
+        except ApiError as e:
+            if e.code not in (404, 409):
+                raise
+        await self._gone(target, uid_of(live))
+
+    async def _gone(self, target: Target, uid: str) -> None:
+        delay_s = _POLL_S
+        while (live := await self._live(target)) is not None and uid_of(live) == uid:
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+
+    async def _usable(self, target: Target, result: Object) -> None:
+        """Wait until a CRD is served, so that the custom objects after it find their kind."""
+        if target.resource.kind != "CustomResourceDefinition":
+            return
+        delay_s, live = _POLL_S, result
+        while not _established(live):
+            self._report(display_name(target.obj), "waiting", "until the CRD is established")
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+            live = await self._live(target) or {}
+        for resource in _defined_by(live):
+            await self._served(resource)
+
+    async def _served(self, resource: Resource) -> None:
+        """Established comes a moment before the endpoint: until it answers."""
+        delay_s = _POLL_S
+        while True:
+            try:
+                await self._client.list(resource, field_selector="metadata.name=kapp-probe")
+                return
+            except ApiError as e:
+                if e.code != 404:
+                    return
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+
+    def _delay_s(self, failures: int) -> float:
+        grown: float = _BASE_DELAY_S * 2.0 ** min(failures, 10)
+        return min(grown, _MAX_DELAY_S) * (0.5 + self._random() / 2)
+
+    def _report(self, name: str, state: str, message: str = "") -> None:
+        if message:
+            self._trouble[name] = message
+        self._on_progress(Progress(name, state, message))
+
+
+def _placed(obj: Object, resource: Resource, namespace: str) -> Object:
+    meta = dict(obj["metadata"])
+    if not resource.namespaced:
+        meta.pop("namespace", None)
+    elif not meta.get("namespace"):
+        meta["namespace"] = namespace
+    return {**obj, "metadata": meta}
+
+
+def _established(crd: Object) -> bool:
+    conditions = (crd.get("status") or {}).get("conditions")
+    condition = find_condition(conditions, "Established")
+    return condition is not None and condition.get("status") == "True"
+
+
+def _defined_by(obj: Object) -> list[Resource]:
+    """The resources that a CRD will serve."""
+    if gvk_of(obj)[::2] != ("apiextensions.k8s.io", "CustomResourceDefinition"):
+        return []
+    spec = obj.get("spec") or {}
+    names = spec.get("names") or {}
+    made = [
+        GroupVersionKind(str(spec.get("group")), str(v.get("name")), str(names.get("kind")))
+        for v in spec.get("versions") or ()
+        if v.get("served")
+    ]
+    namespaced = spec.get("scope") == "Namespaced"
+    plural = str(names.get("plural"))
+    return [Resource(g.group, g.version, plural, g.kind, namespaced) for g in made]

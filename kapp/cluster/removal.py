@@ -1,0 +1,147 @@
+"""Deletes objects in order, by UID, and tells what is left and why.
+
+Called by `kapp.cluster.inventory`, which decides what is to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kapp.cluster.apply import OnProgress, Progress, Target, silent
+from kapp.cluster.order import batches, delete_class
+from kapp.errors import KappError
+from kapp.machinery.objects import Object, display_name, key_of, metadata_of, uid_of
+from kapp.machinery.status import ApiError
+from kapp.runtime.client import Client
+
+# A removal of much must not open a connection for each object.
+_CONCURRENCY = 16
+_POLL_S = 0.05
+_MAX_POLL_S = 1.0
+
+
+class Left(NamedTuple):
+    """An object that was not deleted, and why."""
+
+    object: str
+    why: str
+
+
+class Removal(NamedTuple):
+    """Display names of what was deleted, and what was left."""
+
+    deleted: list[str]
+    left: list[Left]
+
+
+async def delete_in_order(
+    client: Client,
+    targets: Sequence[Target],
+    *,
+    deadline: float | None = None,
+    on_progress: OnProgress = silent,
+) -> Removal:
+    """Delete `targets`, dependents before what they depend on.
+
+    With a `deadline` (loop time), each class is waited for until it is gone, what it owns
+    included, before the next is begun; what is not gone then is left, and so are later classes.
+    Without, deletion is only asked for, and an object that is refused holds up no other.
+    """
+    run = _Removal(client, deadline, on_progress)
+    deleted: list[str] = []
+    left: list[Left] = []
+    classes = batches((delete_class(t.resource.group, t.resource.kind), t) for t in targets)
+    for number, batch in enumerate(classes):
+        outcomes = await asyncio.gather(*(run.remove(target) for target in batch))
+        for target, why in zip(batch, outcomes, strict=True):
+            name = display_name(target.obj)
+            if why is None:
+                deleted.append(name)
+            else:
+                left.append(Left(name, why))
+        if left and deadline is not None:
+            rest = [t for later in classes[number + 1 :] for t in later]
+            left += [
+                Left(display_name(t.obj), "what may depend on it is still there") for t in rest
+            ]
+            break
+    return Removal(deleted, left)
+
+
+class _Removal:
+    """One run of `delete_in_order`."""
+
+    def __init__(self, client: Client, deadline: float | None, on_progress: OnProgress) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._on_progress = on_progress
+        self._limit = asyncio.Semaphore(_CONCURRENCY)
+
+    async def remove(self, target: Target) -> str | None:
+        """Delete one object; why it is still there, or None."""
+        name = display_name(target.obj)
+        self._on_progress(Progress(name, "deleting"))
+        async with self._limit:
+            try:
+                why = await self._ask(target)
+            except KappError as e:
+                return e.message
+        if why is None and self._deadline is not None:
+            why = await self._until_gone(target, self._deadline)
+        if why is None:
+            self._on_progress(Progress(name, "deleted"))
+        return why
+
+    async def _ask(self, target: Target) -> str | None:
+        namespace, name = key_of(target.obj)
+        # Foreground, so that a workload is gone only when its pods are.
+        propagation = "Background" if self._deadline is None else "Foreground"
+        try:
+            await self._client.delete(
+                target.resource, name, namespace, propagation=propagation, uid=uid_of(target.obj)
+            )
+        except ApiError as e:
+            # 409: another object has the name by now, and that one is not ours.
+            if e.code not in (404, 409):
+                return e.message
+        return None
+
+    async def _until_gone(self, target: Target, deadline: float) -> str | None:
+        why, delay_s = "the cluster does not answer", _POLL_S
+        name = display_name(target.obj)
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    async with self._limit:
+                        live = await self._live(target)
+                    if live is None:
+                        return None
+                    if live and (holder := _holder(live)) != why:
+                        why = holder
+                        self._on_progress(Progress(name, "waiting", why))
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+        except TimeoutError:
+            return why
+
+    async def _live(self, target: Target) -> Object | None:
+        """The object as it is; None when it is gone, {} when that cannot be found out now."""
+        namespace, name = key_of(target.obj)
+        try:
+            live = await self._client.get(target.resource, name, namespace)
+        except ApiError as e:
+            return None if e.code == 404 else {}
+        except KappError:
+            return {}
+        return live if uid_of(live) == uid_of(target.obj) else None
+
+
+def _holder(live: Object) -> str:
+    """What keeps a deleted object from going."""
+    finalizers = [str(f) for f in metadata_of(live).get("finalizers") or ()]
+    names = [f for f in finalizers if f != "foregroundDeletion"]
+    if names:
+        return f"waiting for finalizer {', '.join(names)}"
+    return "waiting for what it owns to end" if finalizers else "still terminating"
