@@ -1,7 +1,6 @@
 """Cells that several kinds share: ages, labels, selectors, containers.
 
-Source: k8s.io/apimachinery/pkg/util/duration/duration.go (HumanDuration) and
-pkg/printers/internalversion/printers.go.
+Source: pkg/printers/internalversion/printers.go.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from kapp.machinery.objects import Object, metadata_of, name_of, parse_time
+from kapp.machinery.duration import human_age
+from kapp.machinery.objects import Object, metadata_of, name_of
 from kapp.machinery.scheme import Column
 
 NONE = "<none>"
@@ -18,54 +18,10 @@ UNKNOWN = "<unknown>"
 
 NAME = Column("Name", lambda obj, _now: name_of(obj), description="Name must be unique.")
 
-_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
-
-
-def human_duration(seconds: float) -> str:
-    """`5m`, `3h12m`, `2d`: two units while the larger one is small."""
-    s = int(seconds)
-    if s < -1:
-        return "<invalid>"
-    if s < 0:
-        return "0s"
-    if s < 2 * _MINUTE_S:
-        return f"{s}s"
-    minutes = s // _MINUTE_S
-    if minutes < 10:
-        return _pair(minutes, "m", s % _MINUTE_S, "s")
-    if minutes < 3 * 60:
-        return f"{minutes}m"
-    hours = s // _HOUR_S
-    if hours < 8:
-        return _pair(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    days = s // _DAY_S
-    if hours < 192:
-        return _pair(days, "d", hours % 24, "h")
-    if days < 365 * 2:
-        return f"{days}d"
-    years = days // 365
-    return _pair(years, "y", days % 365, "d") if days < 365 * 8 else f"{years}y"
-
-
-def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
-
-
-def since(text: Any, now: datetime) -> str:
-    """How long ago a timestamp was, as a cell."""
-    if not text:
-        return UNKNOWN
-    try:
-        return human_duration((now - parse_time(str(text))).total_seconds())
-    except ValueError:
-        return UNKNOWN
-
 
 def age(obj: Object, now: datetime) -> str:
     """The age of an object."""
-    return since(metadata_of(obj).get("creationTimestamp"), now)
+    return human_age(metadata_of(obj).get("creationTimestamp"), now)
 
 
 AGE = Column("Age", age, description="Time since the object was created.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from kapp.machinery.duration import human_age
 from kapp.machinery.objects import Object, find_condition, labels_of
 from kapp.machinery.scheme import Column
-from kapp.minicluster.columns.cells import AGE, NAME, NONE, UNKNOWN, field, labels_text, since
+from kapp.minicluster.columns.cells import AGE, NAME, NONE, UNKNOWN, field, labels_text
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 
@@ -112,12 +113,12 @@ SERVICE_ACCOUNTS = (
 
 
 def _first_seen(event: Object, now: datetime) -> str:
-    return since(event.get("firstTimestamp") or event.get("eventTime"), now)
+    return human_age(event.get("firstTimestamp") or event.get("eventTime"), now)
 
 
 def _last_seen(event: Object, now: datetime) -> str:
     last = field(event, "series", "lastObservedTime") or event.get("lastTimestamp")
-    return since(last, now) if last else _first_seen(event, now)
+    return human_age(last, now) if last else _first_seen(event, now)
 
 
 def _about(event: Object, _now: datetime) -> str:
@@ -138,7 +139,9 @@ EVENTS = (
     Column("Type", lambda obj, _now: obj.get("type")),
     Column("Reason", lambda obj, _now: obj.get("reason")),
     Column("Object", _about),
-    Column("Subobject", lambda obj, _now: field(obj, "involvedObject", "fieldPath") or "", priority=1),
+    Column(
+        "Subobject", lambda obj, _now: field(obj, "involvedObject", "fieldPath") or "", priority=1
+    ),
     Column("Source", _source, priority=1),
     Column("Message", lambda obj, _now: str(obj.get("message") or "").strip()),
     Column("First Seen", _first_seen, priority=1),

@@ -6,21 +6,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from kapp.machinery.duration import human_age
 from kapp.machinery.objects import Object, find_condition, is_deleting
 from kapp.machinery.scheme import Column
-from kapp.minicluster.columns.cells import AGE, NAME, NONE, field, since
+from kapp.minicluster.columns.cells import AGE, NAME, NONE, field
 
 
 class _Restarts(NamedTuple):
     """A number of restarts, and when the last of them was ("" if unknown)."""
 
-    count: int = 0
+    total: int = 0
     last: str = ""
 
     def plus(self, status: Mapping[str, Any]) -> _Restarts:
         """Those of one more container. Timestamps of one form and zone compare as text."""
         last = field(status, "lastState", "terminated", "finishedAt") or ""
-        return _Restarts(self.count + (status.get("restartCount") or 0), max(self.last, last))
+        return _Restarts(self.total + (status.get("restartCount") or 0), max(self.last, last))
 
 
 class Summary(NamedTuple):
@@ -55,7 +56,7 @@ def summary(pod: Object) -> Summary:
             reason = "Unknown"
         elif phase not in ("Succeeded", "Failed"):
             reason = "Terminating"
-    return Summary(ready, total, reason, restarts.count, restarts.last)
+    return Summary(ready, total, reason, restarts.total, restarts.last)
 
 
 def _is_sidecar(container: Mapping[str, Any]) -> bool:
@@ -70,7 +71,7 @@ def _is_true(status: Mapping[str, Any], condition: str) -> bool:
 def _init_status(
     status: Mapping[str, Any], spec: Mapping[str, Any], sidecars: set[str]
 ) -> tuple[str, int, _Restarts, _Restarts]:
-    """The reason for initialising ("" when done), ready sidecars, restarts of all and of sidecars."""
+    """Why it is initialising ("" when done), ready sidecars, restarts of all and of sidecars."""
     ready, restarts, sidecar_restarts = 0, _Restarts(), _Restarts()
     for number, container in enumerate(status.get("initContainerStatuses") or ()):
         restarts = restarts.plus(container)
@@ -128,7 +129,7 @@ def _ready(pod: Object, _now: datetime) -> str:
 def _restarts(pod: Object, now: datetime) -> str:
     found = summary(pod)
     if found.restarts and found.last_restart:
-        return f"{found.restarts} ({since(found.last_restart, now)} ago)"
+        return f"{found.restarts} ({human_age(found.last_restart, now)} ago)"
     return str(found.restarts)
 
 

@@ -3,7 +3,7 @@
     scheduler    Pods without a node            -> spec.nodeName, PodScheduled
     replicaset   ReplicaSets                    -> Pods
     deployment   Deployments                    -> ReplicaSets
-    namespace    Namespaces                     -> default ServiceAccount; content deleted at the end
+    namespace    Namespaces                     -> default ServiceAccount; content deleted last
     event_ttl    Events                         -> deleted after an hour
 
 All are written against the Client protocol; they read through `Mirror`s.

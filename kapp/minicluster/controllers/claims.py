@@ -16,7 +16,7 @@ from kapp.machinery.objects import (
     metadata_of,
     uid_of,
 )
-from kapp.machinery.selectors import label_selector_of
+from kapp.machinery.selectors import from_label_selector
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.runtime.client import Client, PatchType
@@ -29,10 +29,10 @@ async def claim(
 
     An owner that is being deleted adopts nothing and releases nothing.
     """
-    selector = label_selector_of(owner["spec"]["selector"])
+    selector = from_label_selector(owner["spec"]["selector"])
     claimed: list[Object] = []
     for obj in candidates:
-        matches = selector.matches(labels_of(obj))
+        matches = selector is not None and selector.matches(labels_of(obj))
         controller = controller_of(obj)
         if controller is not None:
             if controller.get("uid") != uid_of(owner):

@@ -40,7 +40,7 @@ class EventTtlReconciler:
             or event.get("lastTimestamp")
             or metadata_of(event).get("creationTimestamp")
         )
-        end = parse_time(last) + timedelta(seconds=EVENT_TTL_S)
+        end = parse_time(str(last)) + timedelta(seconds=EVENT_TTL_S)
         left_s = (end - self._now()).total_seconds()
         if left_s > 0:
             return left_s

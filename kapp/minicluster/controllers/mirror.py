@@ -92,7 +92,5 @@ class Mirror:
                 del self._written[key]
             return
         deleting = bool(metadata_of(obj).get("deletionTimestamp"))
-        if change == "DELETED" or (
-            deleting if result is None else version_of(obj) >= version
-        ):
+        if change == "DELETED" or (deleting if result is None else version_of(obj) >= version):
             del self._written[key]

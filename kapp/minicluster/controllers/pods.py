@@ -33,7 +33,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def seconds_until_available(pod: Object, min_ready_s: int, now: datetime) -> float | None:
-    """0 if the pod has been ready for `min_ready_s`, else how long until then; None if not ready."""
+    """0 if the pod has been ready for `min_ready_s`, else what is left; None if it is not ready."""
     if not is_ready(pod):
         return None
     since = ready_since(pod)

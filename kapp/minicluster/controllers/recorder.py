@@ -59,9 +59,7 @@ class Recorder:
         while len(self._counts) > _REMEMBERED:
             self._counts.popitem(last=False)
 
-    async def _count(
-        self, namespace: str, key: tuple[str, ...], name: str, count: int
-    ) -> bool:
+    async def _count(self, namespace: str, key: tuple[str, ...], name: str, count: int) -> bool:
         patch = {"count": count + 1, "lastTimestamp": format_time(self._now())}
         try:
             await self._client.patch(EVENTS, name, patch, PatchType.MERGE, namespace)
@@ -73,9 +71,7 @@ class Recorder:
         self._counts.move_to_end(key)
         return True
 
-    def _event(
-        self, obj: Object, namespace: str, kind: str, reason: str, message: str
-    ) -> Object:
+    def _event(self, obj: Object, namespace: str, kind: str, reason: str, message: str) -> Object:
         now = self._now()
         meta = metadata_of(obj)
         about = {

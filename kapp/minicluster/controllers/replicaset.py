@@ -112,9 +112,7 @@ class ReplicaSetReconciler:
                 await self._recorder.warning(owner, "FailedCreate", f"Error creating: {e.message}")
                 raise
             made.append(self._pods.wrote(pod))
-            await self._recorder.normal(
-                owner, "SuccessfulCreate", f"Created pod: {name_of(pod)}"
-            )
+            await self._recorder.normal(owner, "SuccessfulCreate", f"Created pod: {name_of(pod)}")
         return made
 
     async def _delete(self, owner: Object, pods: list[Object]) -> None:
@@ -173,9 +171,7 @@ def new_status(
     }
     status: dict[str, Any] = {"replicas": len(active)}
     status.update({field: count for field, count in counts.items() if count})
-    status["terminatingReplicas"] = sum(
-        is_deleting(pod) and not _has_ended(pod) for pod in pods
-    )
+    status["terminatingReplicas"] = sum(is_deleting(pod) and not _has_ended(pod) for pod in pods)
     status["observedGeneration"] = metadata_of(owner).get("generation", 1)
     conditions = _conditions(owner, len(active), failure, now)
     if conditions:

@@ -101,9 +101,7 @@ class SchedulerReconciler:
         key = key_of(pod)
         patch = {"metadata": {"uid": uid_of(pod)}, "spec": {"nodeName": node}}
         try:
-            bound = await self._client.patch(
-                PODS, key.name, patch, PatchType.MERGE, key.namespace
-            )
+            bound = await self._client.patch(PODS, key.name, patch, PatchType.MERGE, key.namespace)
             self._pods.wrote(bound)
             await self._set_condition(bound, "True", "", "")
         except ApiError as e:

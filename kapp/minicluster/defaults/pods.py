@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kapp.minicluster.quantities import equal_quantities
 from kapp.machinery.objects import Object
+from kapp.minicluster.quantities import equal_quantities
 
 GRACE_PERIOD_S = 30
 """`DefaultTerminationGracePeriodSeconds`."""

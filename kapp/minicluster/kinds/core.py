@@ -1,4 +1,4 @@
-"""The kinds of the core group, version v1. Source of the names: `kubectl api-resources` on 1.36."""
+"""The kinds of the core group, version v1. Source of the names: `kubectl api-resources`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from kapp.minicluster.defaults import core as core_defaults
 from kapp.minicluster.defaults import pods as pod_defaults
 from kapp.minicluster.validation import core as core_validation
 from kapp.minicluster.validation import pods as pod_validation
-
 
 _ONE_BY_ONE = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 

@@ -124,7 +124,9 @@ def _address(errors: Errors, path: str, address: str) -> None:
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        errors.invalid(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        errors.invalid(
+            path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        )
 
 
 def _service_ports(errors: Errors, ports: Any, *, named: bool) -> None:

@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from kapp.machinery.metadata import label_value_problem, qualified_name_problem
 from kapp.machinery.status import Cause
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME = re.compile(r"[-a-z0-9]+")
-_QUALIFIED_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _ENV_NAME = re.compile(r"[ -<>-~]+")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -173,17 +173,10 @@ class Errors:
         if not isinstance(labels, dict):
             return
         for key, value in labels.items():
-            prefix, slash, name = key.rpartition("/")
-            if len(name) > LABEL_MAX or not _QUALIFIED_NAME.fullmatch(name):
-                self.invalid(path, key, _QUALIFIED_NAME_ERROR)
-            elif slash and not _SUBDOMAIN.fullmatch(prefix):
-                self.invalid(path, key, "prefix part must be a lowercase RFC 1123 subdomain")
-            if not isinstance(value, str):
-                continue
-            if len(value) > LABEL_MAX:
-                self.invalid(path, value, f"must be no more than {LABEL_MAX} bytes")
-            elif value and not _QUALIFIED_NAME.fullmatch(value):
-                self.invalid(path, value, _LABEL_VALUE_ERROR)
+            if problem := qualified_name_problem(key):
+                self.invalid(path, key, problem)
+            if isinstance(value, str) and (problem := label_value_problem(value)):
+                self.invalid(path, value, problem)
 
     def _name(
         self,
@@ -201,24 +194,6 @@ class Errors:
 
     def _add(self, path: str, message: str, detail: str, reason: str) -> None:
         self.causes.append(Cause(path, f"{message}: {detail}" if detail else message, reason))
-
-
-_QUALIFIED_NAME_ERROR = regex_error(
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character",
-    _QUALIFIED_NAME.pattern,
-    "MyName",
-    "my.name",
-    "123-abc",
-)
-_LABEL_VALUE_ERROR = regex_error(
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
-    "'.', and must start and end with an alphanumeric character",
-    "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?",
-    "MyValue",
-    "my_value",
-    "12345",
-)
 
 
 def _shown(value: Any) -> str:

@@ -39,7 +39,7 @@ def pod(new: Object, old: Object | None) -> list[Cause]:
     spec = new.get("spec") or {}
     if old is None:
         pod_spec(errors, "spec", spec)
-    elif _frozen(spec) != _frozen(old.get("spec") or {}):
+    elif _frozen(spec) != _frozen(old.get("spec") or {}) or _moved(spec, old["spec"]):
         errors.forbidden("spec", POD_UPDATE_FORBIDDEN)
     else:
         each(errors, "spec.containers", spec.get("containers"), _image)
@@ -48,10 +48,7 @@ def pod(new: Object, old: Object | None) -> list[Cause]:
 
 
 def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
-    """The part of a pod's spec that must stay as it is.
-
-    `nodeName` may be set once, by the scheduler; the kubelet never moves a pod.
-    """
+    """The part of a pod's spec that must stay as it is, but for its node."""
     rest = deepcopy(spec)
     for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates", "nodeName"):
         rest.pop(field, None)
@@ -61,6 +58,11 @@ def _frozen(spec: dict[str, Any]) -> dict[str, Any]:
         for container in rest.get(field) or ():
             container.pop("image", None)
     return rest
+
+
+def _moved(spec: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether a pod that has a node would get another: the scheduler names it once."""
+    return bool(old.get("nodeName")) and spec.get("nodeName") != old["nodeName"]
 
 
 def pod_spec(errors: Errors, path: str, spec: dict[str, Any]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kapp.machinery.objects import Object
-from kapp.machinery.selectors import label_selector_of
+from kapp.machinery.selectors import from_label_selector
 from kapp.machinery.status import Cause
 from kapp.minicluster.quantities import parse_percent
 from kapp.minicluster.validation.fields import Errors
 from kapp.minicluster.validation.pods import pod_spec
 
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _STRATEGIES = ("Recreate", "RollingUpdate")
 _NUMBERS = ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
 MISMATCH = "`selector` does not match template `labels`"
@@ -56,8 +57,7 @@ def _workload(errors: Errors, spec: dict[str, Any], old: Object | None) -> None:
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         errors.invalid("spec.selector", selector, "empty selector is invalid for deployment")
     else:
-        if not label_selector_of(selector).matches(labels):
-            errors.invalid("spec.template.metadata.labels", labels, MISMATCH)
+        _selector(errors, selector, labels)
     errors.labels("spec.template.labels", labels)
     pod_spec(errors, "spec.template.spec", template.get("spec") or {})
     policy = (template.get("spec") or {}).get("restartPolicy")
@@ -70,6 +70,20 @@ def _workload(errors: Errors, spec: dict[str, Any], old: Object | None) -> None:
         )
     if old is not None:
         errors.immutable("spec.selector", selector, (old.get("spec") or {}).get("selector"))
+
+
+def _selector(errors: Errors, selector: dict[str, Any], labels: dict[str, str]) -> None:
+    known = True
+    for number, term in enumerate(selector.get("matchExpressions") or ()):
+        if term.get("operator") not in _OPERATORS:
+            path = f"spec.selector.matchExpressions[{number}].operator"
+            errors.invalid(path, term.get("operator"), "not a valid selector operator")
+            known = False
+    if not known:
+        return
+    parsed = from_label_selector(selector)
+    if parsed is not None and not parsed.matches(labels):
+        errors.invalid("spec.template.metadata.labels", labels, MISMATCH)
 
 
 def _rolling_update(errors: Errors, path: str, rolling: dict[str, Any]) -> None:
@@ -85,9 +99,7 @@ def _rolling_update(errors: Errors, path: str, rolling: dict[str, Any]) -> None:
         errors.not_negative(f"{path}.{field}", value)
     unavailable = rolling.get("maxUnavailable")
     if _is_zero(unavailable) and _is_zero(rolling.get("maxSurge")):
-        errors.invalid(
-            f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"
-        )
+        errors.invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
     if (percent := parse_percent(unavailable)) is not None and percent > 100:
         errors.invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%")
 

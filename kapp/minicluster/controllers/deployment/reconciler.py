@@ -19,7 +19,6 @@ from kapp.machinery.objects import (
     controller_of,
     is_deleting,
     key_of,
-    metadata_of,
     name_of,
     uid_of,
 )
@@ -183,9 +182,7 @@ class DeploymentReconciler:
         new = revisions.new_replica_set(deployment, collisions)
         size = rollout.new_set_size(deployment, sets, 0, may_surge=may_surge)
         new["spec"]["replicas"] = size
-        new["metadata"]["annotations"] = revisions.annotations_for(
-            deployment, new, revision, surge
-        )
+        new["metadata"]["annotations"] = revisions.annotations_for(deployment, new, revision, surge)
         try:
             created = self._sets.wrote(await self._client.create(REPLICA_SETS, new))
         except ApiError as e:
@@ -205,9 +202,7 @@ class DeploymentReconciler:
         surge = rollout.fenceposts(deployment, may_surge=self._may_surge()).surge
         annotations = revisions.annotations_for(deployment, new, revision, surge)
         min_ready_s = deployment["spec"].get("minReadySeconds")
-        if annotations == annotations_of(new) and min_ready_s == new["spec"].get(
-            "minReadySeconds"
-        ):
+        if annotations == annotations_of(new) and min_ready_s == new["spec"].get("minReadySeconds"):
             return new
         patch = {
             "metadata": {"annotations": annotations},
@@ -237,9 +232,7 @@ class DeploymentReconciler:
         key = key_of(replica_set)
         patch["metadata"]["uid"] = uid_of(replica_set)
         return self._sets.wrote(
-            await self._client.patch(
-                REPLICA_SETS, key.name, patch, PatchType.MERGE, key.namespace
-            )
+            await self._client.patch(REPLICA_SETS, key.name, patch, PatchType.MERGE, key.namespace)
         )
 
     async def _tell_scaled(
@@ -260,9 +253,7 @@ class DeploymentReconciler:
         key = key_of(deployment)
         patch = {"metadata": {"annotations": {revisions.REVISION: revision}}}
         return self._deployments.wrote(
-            await self._client.patch(
-                DEPLOYMENTS, key.name, patch, PatchType.MERGE, key.namespace
-            )
+            await self._client.patch(DEPLOYMENTS, key.name, patch, PatchType.MERGE, key.namespace)
         )
 
     async def _note_pause(self, deployment: Object) -> Object:
@@ -311,7 +302,9 @@ class DeploymentReconciler:
         wanted = status.counts(deployment, sets, new, now)
         if not is_deleting(deployment):
             wanted = status.with_progress(deployment, wanted, sets, new, now)
-        if clean_up and (deployment["spec"].get("paused") or status.is_complete(deployment, wanted)):
+        if clean_up and (
+            deployment["spec"].get("paused") or status.is_complete(deployment, wanted)
+        ):
             await self._clean_up(deployment, [s for s in sets if s is not new])
         if wanted != (deployment.get("status") or {}):
             deployment = await self._write_status(deployment, wanted)

@@ -81,11 +81,7 @@ def _without_hash(template: dict[str, Any]) -> dict[str, Any]:
 
 def find_new(deployment: Object, sets: list[Object]) -> Object | None:
     """The oldest ReplicaSet that has the Deployment's template."""
-    same = [
-        s
-        for s in sets
-        if same_template(s["spec"]["template"], deployment["spec"]["template"])
-    ]
+    same = [s for s in sets if same_template(s["spec"]["template"], deployment["spec"]["template"])]
     return min(
         same,
         key=lambda s: (str(metadata_of(s).get("creationTimestamp") or ""), name_of(s)),

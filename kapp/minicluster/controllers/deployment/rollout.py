@@ -56,7 +56,7 @@ def is_rolling(deployment: Object) -> bool:
 
 
 def fenceposts(deployment: Object, *, may_surge: bool) -> Fenceposts:
-    """maxSurge and maxUnavailable in pods. Source: ResolveFenceposts.
+    """MaxSurge and maxUnavailable in pods. Source: ResolveFenceposts.
 
     Without network namespaces two pods cannot listen on one port, so a rollout `may_surge` no
     further than the wanted number: old pods make room first. This is the one place that says so.
@@ -73,9 +73,7 @@ def fenceposts(deployment: Object, *, may_surge: bool) -> Fenceposts:
     return Fenceposts(surge, min(unavailable, wanted(deployment)))
 
 
-def new_set_size(
-    deployment: Object, sets: list[Object], new_size: int, *, may_surge: bool
-) -> int:
+def new_set_size(deployment: Object, sets: list[Object], new_size: int, *, may_surge: bool) -> int:
     """The size that the new ReplicaSet may have now. Source: NewRSNewReplicas.
 
     Where pods may not surge, those that are still terminating count too: they hold their ports.

@@ -123,7 +123,7 @@ def counts(
 
 def is_complete(deployment: Object, status: dict[str, Any]) -> bool:
     """Whether all wanted pods are new and available, and no old one is left."""
-    return (
+    return bool(
         status.get("updatedReplicas", 0) == wanted(deployment)
         and status.get("replicas", 0) == wanted(deployment)
         and status.get("availableReplicas", 0) == wanted(deployment)
@@ -157,9 +157,7 @@ def deadline_left_s(deployment: Object, condition: dict[str, Any], now: datetime
     return (parse_time(since) + limit - now).total_seconds()
 
 
-def _timed_out(
-    deployment: Object, condition: dict[str, Any] | None, now: datetime
-) -> bool:
+def _timed_out(deployment: Object, condition: dict[str, Any] | None, now: datetime) -> bool:
     if condition is None or condition.get("reason") == COMPLETE:
         return False
     if condition.get("reason") == TIMED_OUT:
@@ -174,7 +172,7 @@ def with_progress(
     new: Object | None,
     now: datetime,
 ) -> dict[str, Any]:
-    """`status` with Progressing and ReplicaFailure brought up to date. Source: syncRolloutStatus."""
+    """`status` with Progressing and ReplicaFailure as they are now. Source: syncRolloutStatus."""
     conditions = status["conditions"]
     current = next((c for c in conditions if c.get("type") == "Progressing"), None)
     subject = f'ReplicaSet "{name_of(new)}"' if new else f'Deployment "{name_of(deployment)}"'
@@ -188,16 +186,12 @@ def with_progress(
     elif not settled:
         if is_complete(deployment, status):
             message = f"{subject} has successfully progressed."
-            conditions = with_condition(
-                conditions, "Progressing", "True", COMPLETE, message, now
-            )
+            conditions = with_condition(conditions, "Progressing", "True", COMPLETE, message, now)
         elif _has_progressed(deployment, status):
             conditions = _progressing(conditions, current, f"{subject} is progressing.", now)
         elif _timed_out(deployment, current, now):
             message = f"{subject} has timed out progressing."
-            conditions = with_condition(
-                conditions, "Progressing", "False", TIMED_OUT, message, now
-            )
+            conditions = with_condition(conditions, "Progressing", "False", TIMED_OUT, message, now)
     return {**status, "conditions": _with_failure(conditions, sets, new)}
 
 
