@@ -131,7 +131,9 @@ def _unexpected(names: str, item: Builtin) -> KappfileError:
 
 
 def _too_many(count: str, item: Builtin) -> KappfileError:
-    return KappfileError(f"{item.name}: {count} argument(s) too many", hint=_usage(item))
+    return KappfileError(
+        f"{item.name}: {count} argument{'s' if count != '1' else ''} too many", hint=_usage(item)
+    )
 
 
 def _lower(message: str) -> str:

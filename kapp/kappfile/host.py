@@ -211,12 +211,12 @@ class Host:
     def _symbols(self, handle: int) -> tuple[list[str], dict[str, Any]]:
         frozen = self._handles[handle]
         functions, data = [], {}
-        for name, kind in frozen.call_with(self._options(), exports.KINDS).items():
+        for name, kind in frozen.call_with(self._options(), exports.KINDS).value.items():
             if kind in ("function", "native_function"):
                 functions.append(name)
                 continue
             try:
-                data[name] = frozen.call_with(self._options(), exports.GET, name)
+                data[name] = frozen.call_with(self._options(), exports.GET, name).value
             except starlark.StarlarkError:  # holds a function somewhere: cannot leave its module
                 continue
         return functions, data
@@ -225,10 +225,9 @@ class Host:
         self, handle: int, name: str, args: list[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         frozen = self._handles[handle]
-        function = lambda: frozen.call_with(  # noqa: E731
-            self._options(), exports.CALL, name, args, kwargs
+        return self._translated(
+            lambda: frozen.call_with(self._options(), exports.CALL, name, args, dict(kwargs)).value
         )
-        return self._translated(function)
 
 
 def _missing(name: str) -> None:

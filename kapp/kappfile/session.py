@@ -118,7 +118,7 @@ class Session:
         """The error for a file that is not there."""
         hint = "paths start at the directory of the file that is executed"
         if path.parent.is_dir():
-            match = nearest(path.name, [entry.name for entry in path.parent.iterdir()])
+            match = _nearest_file(path)
             if match:
                 hint = f"did you mean `{self.display(path.parent / match)}`?"
         else:
@@ -138,6 +138,13 @@ class Session:
         """Collect a warning, up to MAX_WARNINGS."""
         if len(self.warnings) < MAX_WARNINGS:
             self.warnings.append(KappfileWarning(message, location))
+
+
+def _nearest_file(path: Path) -> str:
+    """The name in the same directory that was probably meant; endings alone make none near."""
+    names = [entry.name for entry in path.parent.iterdir()]
+    stem = nearest(path.stem, {Path(name).stem for name in names})
+    return nearest(path.name, [name for name in names if stem and Path(name).stem == stem])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from kapp.kappfile.assembly.declarations import PortForwardStatement
@@ -18,7 +19,7 @@ TOPIC = "Kubernetes"
 MAX_PORT = 65535
 DEFAULT_HOST = "localhost"
 _FORMS = "write 8000, '8000:8080' or '0.0.0.0:8000:8080'"
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def port(argument: str, value: Value) -> int:
@@ -42,9 +43,15 @@ def parse_ports(argument: str, text: str) -> PortForward:
 
 
 def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if ":" in bare or bare != value:
+        try:
+            return str(ipaddress.IPv6Address(bare))
+        except ValueError as error:
+            raise KappfileError(f"`host`: '{value}' is no host name or address") from error
+    if not _HOST.fullmatch(bare):
         raise KappfileError(f"`host`: '{value}' is no host name or address")
-    return value.strip("[]")
+    return bare
 
 
 def forwards_of(session: Session, argument: str, value: Value) -> list[PortForward]:
@@ -82,8 +89,9 @@ def forwards_of(session: Session, argument: str, value: Value) -> list[PortForwa
     ),
     starlark="""def {id}(*args, local_port=None, container_port=None, name=None, link_path=None,
         host=None):
-    return _kapp_value({py}(call_stack(strip_frames=1), list(args), local_port, container_port,
-        name, link_path, host))
+    return _kapp_value({py}(call_stack(strip_frames=1), list(args),
+        local_port=local_port, container_port=container_port, name=name, link_path=link_path,
+        host=host))
 """,
 )
 def port_forward(
