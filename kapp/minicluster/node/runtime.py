@@ -130,6 +130,11 @@ class Runtime:
         self.copy_on_write = False
         self.privileged = False
 
+    @property
+    def running(self) -> bool:
+        """Whether the shim can be asked for anything."""
+        return self._sock is not None and bool(self.mode)
+
     # -- life ------------------------------------------------------------------------------------
 
     async def start(self) -> None:

@@ -1,6 +1,6 @@
 """The Linux system calls that Python 3.11 has no function for.
 
-Every function raises OSError with the call's errno. Constants are those of the kernel's uapi headers.
+Every function raises OSError with the call's errno. Constants are those of the kernel's headers.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces for new ones: unshare(2)."""
+    """Leave namespaces for new ones, as unshare does."""
     if sys.platform != "linux":
         raise OSError(errno.ENOSYS, "this system has no namespaces")
     _check(_libc.unshare(flags), "unshare")
 
 
 def setns(fd: int, flags: int) -> None:
-    """Join a namespace: setns(2)."""
+    """Join a namespace, as setns does."""
     _check(_libc.setns(fd, flags), "setns")
 
 
 def mount(source: str, target: str, fstype: str = "", flags: int = 0, options: str = "") -> None:
-    """Attach a file system, or change a mount: mount(2)."""
+    """Attach a file system, or change a mount, as mount does."""
     _check(
         _libc.mount(
             os.fsencode(source),
@@ -83,7 +83,7 @@ def umount_detached(target: str) -> None:
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """Exchange the root of the mount namespace: pivot_root(2)."""
+    """Exchange the root of the mount namespace, as pivot_root does."""
     _check(_libc.syscall(_SYS_PIVOT_ROOT, os.fsencode(new_root), os.fsencode(put_old)), new_root)
 
 
