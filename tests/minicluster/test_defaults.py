@@ -185,7 +185,11 @@ def test_a_namespace_is_labelled_and_held():
     core.namespace(namespace)
 
     assert namespace == {
-        "metadata": {"name": "dev", "labels": {"kubernetes.io/metadata.name": "dev"}},
+        "metadata": {
+            "name": "dev",
+            "labels": {"kubernetes.io/metadata.name": "dev"},
+            "finalizers": ["kubernetes"],
+        },
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }

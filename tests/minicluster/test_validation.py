@@ -49,8 +49,10 @@ def test_valid_objects_have_no_causes():
 def test_a_selector_must_match_the_template():
     found = workloads.deployment(deployment(selector={"matchLabels": {"app": "b"}}), None)
     assert texts(found) == [
-        'spec.template.metadata.labels: Invalid value: {"app":"web"}: '
-        "`selector` does not match template `labels`"
+        (
+            'spec.template.metadata.labels: Invalid value: {"app":"web"}: '
+            "`selector` does not match template `labels`"
+        )
     ]
 
 
@@ -58,8 +60,10 @@ def test_a_selector_is_immutable():
     new = deployment(selector={"matchExpressions": [{"key": "app", "operator": "Exists"}]})
     found = workloads.deployment(new, deployment())
     assert texts(found) == [
-        'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Exists"}]}: '
-        "field is immutable"
+        (
+            'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Exists"}]}: '
+            "field is immutable"
+        )
     ]
 
 
@@ -72,18 +76,24 @@ def test_a_selector_is_immutable():
         ),
         (
             {"strategy": {"type": "Other"}},
-            'spec.strategy.type: Unsupported value: "Other": supported values: "Recreate", '
-            '"RollingUpdate"',
+            (
+                'spec.strategy.type: Unsupported value: "Other": supported values: "Recreate", '
+                '"RollingUpdate"'
+            ),
         ),
         (
             {"strategy": {"type": "Recreate", "rollingUpdate": {}}},
-            "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is "
-            "'Recreate'",
+            (
+                "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is "
+                "'Recreate'"
+            ),
         ),
         (
             {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}},
-            'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when '
-            "`maxSurge` is 0",
+            (
+                'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when '
+                "`maxSurge` is 0"
+            ),
         ),
         (
             {"progressDeadlineSeconds": 5, "minReadySeconds": 5},
@@ -103,8 +113,10 @@ def test_deployments(spec, text):
         ({"image": "x"}, "spec.containers[1].name: Required value"),
         (
             {"name": "b", "image": "x", "ports": [{"containerPort": 70000}]},
-            "spec.containers[1].ports[0].containerPort: Invalid value: 70000: must be between 1 "
-            "and 65535, inclusive",
+            (
+                "spec.containers[1].ports[0].containerPort: Invalid value: 70000: must be between 1 "
+                "and 65535, inclusive"
+            ),
         ),
         (
             {
@@ -124,8 +136,10 @@ def test_deployments(spec, text):
         ),
         (
             {"name": "b", "image": "x", "imagePullPolicy": "Sometimes"},
-            'spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported values: '
-            '"Always", "IfNotPresent", "Never"',
+            (
+                'spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported values: '
+                '"Always", "IfNotPresent", "Never"'
+            ),
         ),
         (
             {
@@ -133,8 +147,10 @@ def test_deployments(spec, text):
                 "image": "x",
                 "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2"}},
             },
-            'spec.containers[1].resources.requests: Invalid value: "2": must be less than or equal '
-            "to cpu limit of 1",
+            (
+                'spec.containers[1].resources.requests: Invalid value: "2": must be less than or equal '
+                "to cpu limit of 1"
+            ),
         ),
     ],
 )

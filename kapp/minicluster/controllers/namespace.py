@@ -26,10 +26,10 @@ from kapp.machinery.objects import (
     uid_of,
 )
 from kapp.machinery.status import ApiError
+from kapp.minicluster.defaults.core import FINALIZER
 from kapp.runtime.client import Client
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
-FINALIZER = "kubernetes"
 
 _ROOT_CA = "kube-root-ca.crt"
 _SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)

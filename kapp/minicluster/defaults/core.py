@@ -11,6 +11,9 @@ import base64
 
 from kapp.machinery.objects import Object
 
+FINALIZER = "kubernetes"
+"""`FinalizerKubernetes`: holds a namespace until it is empty."""
+
 CLIENT_IP_TIMEOUT_S = 10800
 """`DefaultClientIPServiceAffinitySeconds`: three hours."""
 
@@ -26,7 +29,10 @@ def namespace(obj: Object) -> None:
     if not isinstance(spec, dict):
         spec = obj["spec"] = {}
     if not meta.get("deletionTimestamp"):
-        spec.setdefault("finalizers", ["kubernetes"])
+        spec.setdefault("finalizers", [FINALIZER])
+        # What holds it here; a real server looks at spec.finalizers.
+        if FINALIZER not in (meta.get("finalizers") or ()):
+            meta["finalizers"] = [*(meta.get("finalizers") or ()), FINALIZER]
     obj.setdefault("status", {}).setdefault("phase", "Active")
 
 
