@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from kapp.machinery.objects import GroupVersionKind, Object, Resource
 from kapp.machinery.status import Cause
@@ -73,6 +73,8 @@ class Kind:
             (the kubelet) deletes it for good; None for kinds that go at once. Given the object.
         finalizers: put on every new object.
         strategic: takes strategic merge patches (built-in kinds do, custom kinds do not).
+        name_rule: what a name may be: "subdomain" (RFC 1123), or "path_segment", which allows the
+            colons of RBAC names.
     """
 
     group: str
@@ -95,6 +97,7 @@ class Kind:
     grace_period_s: Callable[[Object], int] | None = None
     finalizers: tuple[str, ...] = ()
     strategic: bool = False
+    name_rule: Literal["subdomain", "path_segment"] = "subdomain"
 
     @property
     def gvk(self) -> GroupVersionKind:
