@@ -1,0 +1,340 @@
+"""Server-side apply, and the tracking of who changed what.
+
+`apply` is a PATCH of type apply; `update` records any other write (create, update, the other
+patches) in managedFields. Both are pure: they take whole objects and return a new one. Defaults
+must have been filled in by then (`update`), or are filled in afterwards (`apply`); what a
+subresource may not set must have been taken out of `applied` or restored in `new`. The registry
+calls both.
+
+Rules: KEP-555; sigs.k8s.io/structured-merge-diff/merge/update.go;
+k8s.io/apimachinery/pkg/util/managedfields/internal. One version is served of each kind, so fields
+are never converted between versions.
+"""
+
+from __future__ import annotations
+
+import json
+
+from kapp.machinery.fieldset import (
+    FieldSet,
+    FieldTypeError,
+    clone,
+    compare,
+    equal,
+    fields_of,
+    merge,
+    path_text,
+    remove,
+    with_named_parents,
+)
+from kapp.machinery.fieldtypes import FieldType
+from kapp.machinery.managedfields import (
+    APPLY,
+    STRIPPED,
+    UPDATE,
+    Entry,
+    Managed,
+    Manager,
+    cap_update_managers,
+    decode_managed,
+    manager_of,
+    set_managed,
+)
+from kapp.machinery.objects import Object, annotations_of, display_name, metadata_of, uid_of
+from kapp.machinery.status import ApiError, Cause, bad_request
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+BEFORE_FIRST_APPLY = "before-first-apply"
+
+
+def apply(
+    live: Object | None,
+    applied: Object,
+    *,
+    types: FieldType,
+    manager: str,
+    api_version: str,
+    time: str,
+    force: bool = False,
+    subresource: str = "",
+) -> Object:
+    """The object after `manager` applied `applied` to it.
+
+    Args:
+        live: the stored object; None to create.
+        applied: what the manager wants to be so; it owns these fields afterwards.
+        types: how its fields merge.
+        manager: the field manager's name.
+        api_version: the version that `applied` is written in (`apps/v1`).
+        time: the present, RFC 3339 in whole seconds, for the manager's entry.
+        force: take fields over instead of reporting conflicts.
+        subresource: `status`, `scale`, …, or "".
+
+    Returns:
+        A new object that shares nothing with the arguments. If nothing but ownership changes, the
+        manager's entry keeps its time (a new one has none, as on a real server).
+
+    Raises:
+        ApiError: 409 Conflict with one FieldManagerConflict cause for each field that another
+            manager owns with another value; 400 if `applied` carries managedFields; 422 Invalid
+            for items of an associative list that lack their key, or that are there twice.
+    """
+    if metadata_of(applied).get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    me = manager_of(manager, APPLY, api_version, subresource)
+    managed = _managed_of(live)
+    base = _without_managed(live) if live is not None else {}
+    if not managed and live is not None and uid_of(live):
+        _record(
+            types.empty(), base, managed, types, _updater(BEFORE_FIRST_APPLY, api_version, ""), time
+        )
+    try:
+        result = _apply(base, applied, managed, types, me, api_version, time, force)
+    except _Conflicts as conflicts:
+        allowed = _owned_by_client_side_apply(base, types) if manager == "kubectl" else set()
+        left = {
+            owner: paths - allowed for owner, paths in conflicts.paths.items() if paths - allowed
+        }
+        if left:
+            raise _conflict_error(left) from None
+        result = _apply(base, applied, managed, types, me, api_version, time, force=True)
+    except FieldTypeError as error:
+        raise _untypable(applied, error) from error
+    if manager == "kubectl" and LAST_APPLIED in annotations_of(result):
+        result["metadata"]["annotations"][LAST_APPLIED] = _last_applied(applied)
+    return result
+
+
+def update(
+    live: Object | None,
+    new: Object,
+    *,
+    types: FieldType,
+    manager: str,
+    api_version: str,
+    time: str,
+    subresource: str = "",
+) -> Object:
+    """`new` with managedFields that say what `manager` changed.
+
+    Args:
+        live: the stored object; None on a create.
+        new: what is to be stored. Its own managedFields count, unless they are missing or
+            malformed, or it is a subresource that is written; `[{}]` resets them.
+        types: how its fields merge.
+        manager: the field manager's name.
+        api_version: the version that `new` is written in.
+        time: the present, RFC 3339 in whole seconds.
+        subresource: `status`, `scale`, …, or "".
+
+    Returns:
+        A copy of `new`; only `metadata.managedFields` differs. Nothing is tracked on an object
+        that exists without managedFields until it is applied to.
+    """
+    result = _without_managed(new)
+    entries = metadata_of(new).get("managedFields")
+    managed: Managed = {}
+    if subresource:
+        managed = _managed_of(live)
+    elif entries != [{}]:
+        managed = _managed_of(new) or _managed_of(live)
+    if not managed and live is not None and uid_of(live):
+        return result
+    before = _without_managed(live) if live is not None else types.empty()
+    try:
+        _record(before, result, managed, types, _updater(manager, api_version, subresource), time)
+    except FieldTypeError:
+        # A list that cannot be told apart item by item is the schema's to reject; a write is never
+        # refused for the sake of tracking (managedfields/fieldmanager.go UpdateNoErrors).
+        pass
+    cap_update_managers(managed)
+    set_managed(result, managed)
+    return result
+
+
+class _Conflicts(Exception):
+    def __init__(self, paths: dict[Manager, FieldSet]) -> None:
+        super().__init__()
+        self.paths = paths
+
+
+def _updater(name: str, api_version: str, subresource: str) -> Manager:
+    return manager_of(name, UPDATE, api_version, subresource)
+
+
+def _managed_of(obj: Object | None) -> Managed:
+    try:
+        return decode_managed(metadata_of(obj or {}).get("managedFields"))
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _without_managed(obj: Object) -> Object:
+    result: Object = {}
+    for name, value in obj.items():
+        if name == "metadata" and isinstance(value, dict):
+            rest = {key: item for key, item in value.items() if key != "managedFields"}
+            result[name] = clone(rest)
+        else:
+            result[name] = clone(value)
+    return result
+
+
+def _apply(
+    base: Object,
+    applied: Object,
+    managed: Managed,
+    types: FieldType,
+    me: Manager,
+    api_version: str,
+    time: str,
+    force: bool,
+) -> Object:
+    managed = dict(managed)
+    mine = fields_of(applied, types)
+    last = managed.get(me)
+    result: Object = merge(base, applied, types)
+    managed[me] = Entry(api_version, last.time if last else None, paths=mine)
+    if last is not None:
+        pruned = _prune(result, managed, types, last.paths)
+        # a map that pruning emptied is there all the same if it was applied as an empty map
+        result = merge(pruned, applied, types) if pruned is not result else result
+    _give_up(base, result, managed, types, keep=me, force=force)
+    claimed = mine - STRIPPED
+    if claimed:
+        unchanged = equal(base, result)
+        at = (last.time if last else None) if unchanged else time
+        managed[me] = Entry(api_version, at, paths=claimed)
+    else:
+        del managed[me]
+    set_managed(result, managed)
+    return result
+
+
+def _give_up(
+    old: Object,
+    new: Object,
+    managed: Managed,
+    types: FieldType,
+    *,
+    keep: Manager | None,
+    force: bool,
+) -> FieldSet:
+    """Take what changed from every other manager, in place; returns what was added or modified.
+
+    Raises _Conflicts, unless forced.
+    """
+    changed, removed = compare(old, new, types)
+    if not (changed or removed):
+        return changed
+    losses: dict[Manager, FieldSet] = {}
+    conflicts: dict[Manager, FieldSet] = {}
+    for manager, entry in managed.items():
+        if manager == keep:
+            continue
+        if lost := entry.owned(changed):
+            conflicts[manager] = lost
+        if gone := lost | entry.owned(removed):
+            losses[manager] = gone
+    if conflicts and not force:
+        raise _Conflicts(conflicts)
+    for manager, gone in losses.items():
+        left = managed[manager].without(gone)
+        if left.paths:
+            managed[manager] = left
+        else:
+            del managed[manager]
+    return changed
+
+
+def _record(
+    old: Object, new: Object, managed: Managed, types: FieldType, me: Manager, time: str
+) -> None:
+    """Give what changed to the Update manager `me`, in place."""
+    changed = _give_up(old, new, managed, types, keep=None, force=True) - STRIPPED
+    if changed:
+        previous = managed.get(me)
+        paths = changed | previous.paths if previous else changed
+        managed[me] = Entry(me.api_version, time, paths=paths)
+
+
+def _prune(merged: Object, managed: Managed, types: FieldType, last: FieldSet) -> Object:
+    """Remove what was applied the last time and is owned by nobody now.
+
+    Removes only what the manager owned itself: what others own stays, and so does what nobody owns
+    (defaults) unless the item or map that it is in goes.
+    """
+    owned: FieldSet = set().union(*(entry.paths for entry in managed.values()))
+    if last <= owned:
+        return merged
+    owned = with_named_parents(owned, types)
+    last = with_named_parents(last, types)
+    everything = with_named_parents(fields_of(merged, types), types)
+    pruned = remove(merged, last, types, keep_nulls=True) or {}
+    kept = with_named_parents(fields_of(pruned, types), types)
+    pruned = remove(merged, everything - (kept | owned), types, keep_nulls=True) or {}
+    kept = with_named_parents(fields_of(pruned, types), types)
+    result: Object = remove(merged, (everything - kept) & last, types) or {}
+    return result
+
+
+def _owned_by_client_side_apply(live: Object, types: FieldType) -> FieldSet:
+    """The fields that `kubectl apply` set in the annotation and that still hold those values.
+
+    `kubectl apply --server-side` may take these over without a conflict (lastappliedmanager.go).
+    """
+    try:
+        previous = json.loads(annotations_of(live).get(LAST_APPLIED) or "null")
+        if not isinstance(previous, dict):
+            return set()
+        changed, removed = compare(live, previous, types)
+        return fields_of(previous, types) - changed - removed
+    except ValueError:
+        return set()
+
+
+def _last_applied(applied: Object) -> str:
+    shown = clone(applied)
+    annotations = annotations_of(shown)
+    annotations.pop(LAST_APPLIED, None)
+    return json.dumps(shown, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _untypable(applied: Object, error: FieldTypeError) -> ApiError:
+    gvk = f"{applied.get('apiVersion')}, Kind={applied.get('kind')}"
+    name = display_name(applied).partition("/")[2]
+    return ApiError(422, "Invalid", f"failed to create typed patch object ({name}; {gvk}): {error}")
+
+
+def _printed(manager: Manager) -> str:
+    text = f'"{manager.name}"'
+    if manager.subresource:
+        text += f' with subresource "{manager.subresource}"'
+    return f"{text} using {manager.api_version}" if manager.operation == UPDATE else text
+
+
+def _conflict_error(conflicts: dict[Manager, FieldSet]) -> ApiError:
+    """409 in the words of managedfields/internal/conflict.go."""
+    found = [
+        (_printed(manager), path_text(path))
+        for manager in sorted(conflicts)
+        for path in sorted(conflicts[manager])
+    ]
+    if len(found) == 1:
+        message = f"Apply failed with 1 conflict: conflict with {found[0][0]}: {found[0][1]}"
+    else:
+        lines: list[str] = []
+        for manager in dict.fromkeys(owner for owner, _ in found):
+            lines.append(f"conflicts with {manager}:")
+            lines.extend(f"- {path}" for owner, path in found if owner == manager)
+        message = f"Apply failed with {len(found)} conflicts: " + "\n".join(lines)
+    return ApiError(
+        409,
+        "Conflict",
+        message,
+        causes=[
+            Cause(path, f"conflict with {manager}", "FieldManagerConflict")
+            for manager, path in found
+        ],
+        hint="apply with force to take the fields over, or leave them out",
+    )

@@ -1,0 +1,88 @@
+"""JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386), with an API server's errors.
+
+Both are pure: the original is left alone. Strategic merge patches are in `strategic`, apply patches
+in `apply`.
+"""
+
+from __future__ import annotations
+
+from kapp.machinery.fieldset import clone
+from kapp.machinery.objects import Json, Object
+from kapp.machinery.status import ApiError, bad_request
+
+# The limit of k8s.io/apiserver/pkg/endpoints/handlers/patch.go, against patches made to burn CPU.
+MAX_JSON_PATCH_OPERATIONS = 10_000
+
+_OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
+
+
+def merge_patch(original: Json, patch: Json) -> Json:
+    """`original` with a merge patch applied: nulls delete, maps are merged, the rest replaces.
+
+    At the top, an API server takes only objects. Raises ApiError 400 for anything else.
+    """
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: a merge patch must be a JSON object")
+    return _merge(original, patch)
+
+
+def _merge(original: Json, patch: Json) -> Json:
+    if not isinstance(patch, dict):
+        return clone(patch)
+    result = (
+        {name: clone(value) for name, value in original.items() if name not in patch}
+        if isinstance(original, dict)
+        else {}
+    )
+    base = original if isinstance(original, dict) else {}
+    merged = {
+        name: _merge(base.get(name), value) for name, value in patch.items() if value is not None
+    }
+    # keys keep the place they had in the original
+    ordered = {name: merged[name] for name in base if name in merged}
+    return {**result, **ordered, **merged}
+
+
+def json_patch(original: Object, patch: Json) -> Object:
+    """`original` with a list of JSON Patch operations applied, all of them or none.
+
+    Raises:
+        ApiError: 400 for what is no JSON Patch; 413 beyond MAX_JSON_PATCH_OPERATIONS; 422 Invalid
+            where a `test` fails or a path does not exist.
+    """
+    _check_operations(patch)
+    import jsonpatch  # 15 ms that only this patch type needs
+
+    try:
+        result = jsonpatch.apply_patch(original, patch, in_place=False)
+    except jsonpatch.InvalidJsonPatch as error:
+        raise bad_request(f"invalid JSON patch: {error}") from error
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
+        raise ApiError(
+            422,
+            "Invalid",
+            "the server rejected our request due to an error in our request",
+            hint=f"a JSON patch operation does not fit the object: {error}",
+        ) from error
+    if not isinstance(result, dict):
+        raise bad_request("a JSON patch must leave an object")
+    return result
+
+
+def _check_operations(patch: Json) -> None:
+    if not isinstance(patch, list):
+        raise bad_request("error decoding patch: a JSON patch must be a list of operations")
+    if len(patch) > MAX_JSON_PATCH_OPERATIONS:
+        raise ApiError(
+            413,
+            "RequestEntityTooLarge",
+            "The allowed maximum operations in a JSON patch is "
+            f"{MAX_JSON_PATCH_OPERATIONS}, got {len(patch)}",
+        )
+    for operation in patch:
+        if not isinstance(operation, dict):
+            raise bad_request("error decoding patch: an operation must be a JSON object")
+        if operation.get("op") not in _OPERATIONS:
+            raise bad_request(f"Unexpected kind: {operation.get('op')}")
+        if not isinstance(operation.get("path"), str):
+            raise bad_request("error decoding patch: an operation needs a path")
