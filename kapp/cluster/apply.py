@@ -67,7 +67,7 @@ OnProgress = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    return None
+    """An `OnProgress` for those who do not want to know."""
 
 
 class ApplyError(ClusterError):
