@@ -15,7 +15,7 @@ from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.exits import Exit
 from kapp.kappfile.host import Host
 from kapp.kappfile.manifests import ManifestCache
-from kapp.kappfile.model import Result, Settings
+from kapp.kappfile.model import Result
 from kapp.kappfile.session import Session
 
 MAX_SOURCE_CHARS = 200
@@ -52,9 +52,10 @@ def evaluate(
         context=context,
         env=dict(env),
         manifests=cache,
+        cancelled=cancelled,
     )
     try:
-        return _run(session, cancelled)
+        return _run(session)
     except KappfileError as error:
         _complete(error, session)
         raise
@@ -70,9 +71,9 @@ def evaluate(
         raise wrapped from error
 
 
-def _run(session: Session, cancelled: Callable[[], bool]) -> Result:
+def _run(session: Session) -> Result:
     try:
-        Host(session, cancelled).load(session.main)
+        Host(session).load(session.main)
     except Exit:
         pass
     assembly = assemble(session.declared)
@@ -86,7 +87,7 @@ def _run(session: Session, cancelled: Callable[[], bool]) -> Result:
         resources=assembly.resources,
         watched_paths=session.watched_paths,
         watched_trees=session.watched_trees,
-        settings=Settings(allowed_contexts=frozenset(session.declared.allowed_contexts)),
+        settings=session.declared.settings,
         warnings=(*session.warnings, *assembly.warnings),
         output=tuple(session.output),
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
+from kapp.kappfile.builtins.planned import missing_names
 from kapp.kappfile.errors import Frame, KappfileError
+from kapp.kappfile.language import LANGUAGE_NAMES
 from kapp.kappfile.registry import BUILTINS, CONSTANTS, Builtin
 from kapp.kappfile.suggest import did_you_mean, nearest
 from kapp.kappfile.traces import PRELUDE_FILE, frames_of
@@ -100,7 +102,7 @@ def _syntax(detail: str) -> KappfileError:
 
 
 def _undefined(name: str, near: str) -> KappfileError:
-    known = [*BUILTINS, *CONSTANTS]
+    known = [*BUILTINS, *CONSTANTS, *LANGUAGE_NAMES, *missing_names()]
     match = nearest(name, [item for item in known if "." not in item])
     hint = f"did you mean `{match}`?" if match else ""
     if not match and near and nearest(name, [near]):

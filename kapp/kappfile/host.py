@@ -25,8 +25,8 @@ from kapp.kappfile.registry import BUILTINS, Builtin
 from kapp.kappfile.session import Call, Session
 from kapp.kappfile.traces import PRELUDE_FILE
 
-MAX_NESTED_FILES = 50
-"""Files that include each other deeper than this do so without end."""
+MAX_NESTED_FILES = 20
+"""Each nested file may use MAX_CALL_DEPTH calls of the one native stack (it holds over 20 000)."""
 
 MAX_BRACKETS = 500
 """Brackets nested deeper than this overflow the native parser's stack, which cannot be caught."""
@@ -60,9 +60,8 @@ def _preludes() -> list[Any]:
 class Host:
     """Executes the files of one evaluation, in one thread."""
 
-    def __init__(self, session: Session, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._cancelled = cancelled
         self._pending: BaseException | None = None
         self._modules: dict[Path, Any] = {}
         self._handles: list[Any] = []
@@ -89,7 +88,7 @@ class Host:
 
     def _check_cancelled(self) -> bool:
         time.sleep(0)  # noqa: TID251 -- lets the event loop's thread run; this is a worker thread
-        return self._cancelled()
+        return self._session.cancelled()
 
     def _bind(self, item: Builtin) -> Callable[..., Any]:
         def invoke(trace: str, *args: Any, **kwargs: Any) -> Any:
@@ -135,8 +134,9 @@ class Host:
             starlark.eval_with(self._options(), module, part, _globals())
         loader = starlark.FileLoader(self._guard(lambda name: self._load(path, name)))
         starlark.eval_with(self._options(), module, tree, _globals(), file_loader=loader)
-        listing = starlark.parse(PRELUDE_FILE, exports.listing(text), _dialect())
-        starlark.eval_with(self._options(), module, listing, _globals())
+        if path != self._session.main:
+            listing = starlark.parse(PRELUDE_FILE, exports.listing(text), _dialect())
+            starlark.eval_with(self._options(), module, listing, _globals())
         return module.freeze()
 
     def _translated(self, action: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ from kapp.machinery.objects import Object
 TriggerMode: TypeAlias = Literal["auto", "manual"]
 PodReadiness: TypeAlias = Literal["wait", "ignore", "succeeded"]
 DiscoveryStrategy: TypeAlias = Literal["default", "selectors-only"]
+ServerSideApply: TypeAlias = Literal["auto", "true", "false"]
 
 UNCATEGORIZED = "uncategorized"
 """The resource of all objects that no other resource claims (Tilt's name for it)."""
@@ -75,9 +76,22 @@ class KubernetesResource:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a Kappfile sets for the whole run."""
+    """What a Kappfile sets for the whole run; the defaults are Tilt's.
+
+    Attributes:
+        allowed_contexts: contexts that may be written to though they are no local clusters.
+        watch_ignores: pairs of a directory and a `.dockerignore` pattern that starts there.
+    """
 
     allowed_contexts: frozenset[str] = frozenset()
+    max_parallel_updates: int = 3
+    upsert_timeout_s: float = 30.0
+    server_side_apply: ServerSideApply = "auto"
+    ci_grace_period_s: float = 0.0
+    ci_timeout_s: float = 1800.0
+    ci_readiness_timeout_s: float = 300.0
+    watch_ignores: tuple[tuple[Path, str], ...] = ()
+    scrub_secrets: bool = True
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Session:
         main: absolute path of the Kappfile.
         files: absolute paths of the files being executed, outermost first.
         sources: text of each executed file by its display path, for showing source lines.
+        cancelled: whether the evaluation shall end.
         run_file: executes another file (for `include` and `load_dynamic`); returns a handle.
         symbols: names of an executed file's functions, and its data by name.
         unused_forwards: `path:line` of port_forward values no resource used yet, by number.
@@ -48,6 +49,7 @@ class Session:
     context: KubeContextInfo
     env: dict[str, str]
     manifests: ManifestCache
+    cancelled: Callable[[], bool] = lambda: False
     run_file: Callable[[Path], int] = lambda path: -1
     symbols: Callable[[int], tuple[list[str], dict[str, Value]]] = lambda handle: ([], {})
     call_symbol: Callable[[int, str, list[Value], dict[str, Value]], Value] = (
@@ -105,7 +107,10 @@ class Session:
         except FileNotFoundError:
             raise self.missing(path) from None
         except IsADirectoryError:
-            raise KappfileError(f"{self.display(path)} is a directory, not a file") from None
+            shown = self.display(path)
+            raise KappfileError(
+                f"{shown} is a directory, not a file", hint=f"for manifests, '{shown}/*.yaml'"
+            ) from None
         except UnicodeDecodeError as error:
             raise KappfileError(
                 f"{self.display(path)} is not UTF-8 text (byte {error.start})"

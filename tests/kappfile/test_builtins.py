@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
 from kapp.kappfile import prelude
 from kapp.kappfile.builtins.planned import ABSENT, PLANNED
-from kapp.kappfile.registry import BUILTINS, CONSTANTS
+from kapp.kappfile.registry import BUILTINS, CONSTANTS, starlark_name
 
 prelude.second()  # fills the registry
 
@@ -22,7 +23,7 @@ def test_example_runs(go, name):
     go.write("extra.yaml", one.replace("example-go", "extra"))
     go.write("backend/Kappfile", "")
     go.write("lib/Kappfile", "def greet(name):\n    print(name)\n")
-    go.run(EXAMPLES[name])
+    go.run(EXAMPLES[name], env={"PATH": os.environ["PATH"]})
     assert re.search(rf"\b{re.escape(name)}\b", EXAMPLES[name])
 
 
@@ -31,7 +32,7 @@ def test_documented(name):
     item = BUILTINS[name]
     assert item.doc
     for parameter in item.parameters:
-        assert f"{parameter.name}: " in item.doc or name == "link", parameter.name
+        assert f"{starlark_name(parameter)}: " in item.doc or name == "link", parameter.name
 
 
 def test_constants_are_documented():

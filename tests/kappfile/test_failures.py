@@ -182,6 +182,27 @@ REPORTS = [
         "hint: copy the extension's file next to the Kappfile and load it by its path",
     ),
     (
+        "an error in an included file",
+        "def all():\n    include('lib/fails.star')\n\nall()",
+        "lib/fails.star:1: fail: from inside\n"
+        "    fail('from inside')\n"
+        "  called from Kappfile:2, in all\n"
+        "  called from Kappfile:4",
+    ),
+    (
+        "including no file",
+        "include('nowhere/Kappfile')",
+        "Kappfile:1: include: no such file: nowhere/Kappfile (looked for ROOT/nowhere/Kappfile)\n"
+        "    include('nowhere/Kappfile')\n"
+        "hint: there is no directory ROOT/nowhere",
+    ),
+    (
+        "including itself",
+        "include('Kappfile')",
+        "Kappfile:1: include: files load each other in a circle: Kappfile → Kappfile\n"
+        "    include('Kappfile')",
+    ),
+    (
         "a circle of loads",
         "load('lib/ping.star', 'ping')",
         "lib/pong.star:1: load: files load each other in a circle: lib/ping.star → lib/pong.star "
@@ -263,6 +284,7 @@ def test_report(go, text, expected):
     go.write("lib/bad.star", "x = 1\ny = nowhere\n")
     go.write("lib/deploy.star", "def deploy(path):\n    k8s_yaml(path)\n")
     go.write("lib/syntax.star", "y = ( z z )\n")
+    go.write("lib/fails.star", "fail('from inside')\n")
     go.write("lib/ping.star", "load('pong.star', 'pong')\nping = pong\n")
     go.write("lib/pong.star", "load('ping.star', 'ping')\npong = ping\n")
     assert go.report(text) == expected

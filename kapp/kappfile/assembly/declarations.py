@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from kapp.kappfile.errors import Frame
 from kapp.kappfile.manifests import Manifest
-from kapp.kappfile.model import DiscoveryStrategy, Link, PodReadiness, PortForward, TriggerMode
+from kapp.kappfile.model import (
+    DiscoveryStrategy,
+    Link,
+    PodReadiness,
+    PortForward,
+    Settings,
+    TriggerMode,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,6 @@ class Declarations:
     options: list[ResourceOptions] = field(default_factory=list)
     port_forwards: list[PortForwardStatement] = field(default_factory=list)
     kinds: list[KindRule] = field(default_factory=lambda: list(BUILT_IN_KINDS))
-    allowed_contexts: set[str] = field(default_factory=set)
+    settings: Settings = field(default_factory=Settings)
     trigger_mode: TriggerMode | None = None
     trigger_mode_frames: Sequence[Frame] = ()

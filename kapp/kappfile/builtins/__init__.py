@@ -9,10 +9,12 @@ from kapp.kappfile.builtins import (
     data,
     files,
     kubernetes,
+    local,
     operating_system,
     output,
     planned,
     ports,
+    settings,
 )
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "data",
     "files",
     "kubernetes",
+    "local",
     "operating_system",
     "output",
     "planned",
     "ports",
+    "settings",
 ]

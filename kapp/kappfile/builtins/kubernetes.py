@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import cast
 
 from kapp.kappfile.assembly.declarations import DeclaredObject, KindRule, ResourceOptions
@@ -278,7 +279,9 @@ def allow_k8s_contexts(call: Call, contexts: Value) -> None:
     Args:
         contexts: a name or a list of names, as `kubectl config get-contexts` prints them.
     """
-    call.session.declared.allowed_contexts.update(strings("contexts", contexts))
+    declared = call.session.declared
+    allowed = declared.settings.allowed_contexts | set(strings("contexts", contexts))
+    declared.settings = replace(declared.settings, allowed_contexts=allowed)
 
 
 @builtin("trigger_mode", topic=TOPIC, example="trigger_mode(TRIGGER_MODE_MANUAL)")

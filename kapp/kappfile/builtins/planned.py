@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 PLANNED: tuple[str, ...] = (
-    "ci_settings",
     "config.clear_enabled_resources",
     "config.define_bool",
     "config.define_object",
@@ -16,14 +15,9 @@ PLANNED: tuple[str, ...] = (
     "http_get_action",
     "k8s_custom_deploy",
     "kustomize",
-    "local",
     "local_resource",
     "probe",
-    "secret_settings",
     "tcp_socket_action",
-    "update_settings",
-    "version_settings",
-    "watch_settings",
     "workload_to_resource_function",
 )
 """Designed, and to come."""
