@@ -155,7 +155,7 @@ class Containers:
         )
         self._running[container.key] = (state, container)
         try:
-            await self._launch(state, container, process)
+            await self._launch(state, container, spec, process)
         except RuntimeFailure as error:
             self._running.pop(container.key, None)
             self._failed_to_start(state, container, process, error)
@@ -165,29 +165,32 @@ class Containers:
             self._after_start(state, container, spec)
 
     async def _launch(
-        self, state: PodState, container: ContainerState, process: ProcessSpec
+        self, state: PodState, container: ContainerState, spec: dict[str, Any], process: ProcessSpec
     ) -> None:
         assert container.log is not None
-        null = os.open(os.devnull, os.O_RDWR)
-        out_r, out_w = os.pipe()
-        err_r, err_w = os.pipe()
         container.started_at = self._now()
         container.started_loop_s = asyncio.get_running_loop().time()
         self._specs[container.key] = process
         container.phase, container.reason, container.message = "running", "", ""
+        theirs: list[int] = []
         try:
-            if not process.tty:
-                container.log.attach(out_r, b"stdout")
-                container.log.attach(err_r, b"stderr")
+            if spec.get("stdin") and not process.tty:
+                reading, container.stdin = os.pipe()
+                os.set_blocking(container.stdin, False)
+                container.stdin_once = bool(spec.get("stdinOnce"))
+                theirs.append(reading)
+            else:
+                theirs.append(os.open(os.devnull, os.O_RDONLY))
+            for stream in () if process.tty else (b"stdout", b"stderr"):
+                reading, writing = os.pipe()
+                theirs.append(writing)
+                container.log.attach(reading, stream)
             _, terminal = await self._runtime.start_process(
-                container.key, state.uid, process, [null, out_w, err_w]
+                container.key, state.uid, process, theirs
             )
         finally:
-            for descriptor in (null, out_w, err_w):
+            for descriptor in theirs:
                 os.close(descriptor)
-            if process.tty:
-                os.close(out_r)
-                os.close(err_r)
         if terminal >= 0:
             container.terminal = os.dup(terminal)
             container.log.attach(terminal, b"stdout")
@@ -331,9 +334,10 @@ class Containers:
     ) -> None:
         if container.log is not None:
             container.log.close()
-        if container.terminal >= 0:
-            os.close(container.terminal)
-            container.terminal = -1
+        for descriptor in (container.terminal, container.stdin):
+            if descriptor >= 0:
+                os.close(descriptor)
+        container.terminal = container.stdin = -1
         loop_s = asyncio.get_running_loop().time()
         moment = self._now()
         message = message or self._files_of(state).read_message(

@@ -206,6 +206,10 @@ class Node:
 
     # -- what others may ask ---------------------------------------------------------------------
 
+    def now(self) -> datetime:
+        """Wall time, as the node was given it."""
+        return self._now()
+
     def files_of(self, state: PodState) -> PodFiles:
         """A pod's directory."""
         return PodFiles(self._state_dir, state.pod)

@@ -64,6 +64,8 @@ class ContainerState:
     hopeless: bool = False
     log: LogFile | None = None
     terminal: int = -1
+    stdin: int = -1
+    stdin_once: bool = False
     tasks: TaskGroup | None = None
     stopping: asyncio.Task[None] | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
