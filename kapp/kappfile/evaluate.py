@@ -90,6 +90,7 @@ def _run(session: Session) -> Result:
         settings=session.declared.settings,
         warnings=(*session.warnings, *assembly.warnings),
         output=tuple(session.output),
+        transient=any(not text.strip() for text in session.sources.values()),
     )
 
 

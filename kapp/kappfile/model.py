@@ -115,6 +115,8 @@ class Result:
             ones) and directories; of a directory only its direct entries.
         watched_trees: absolute directories watched with everything below them.
         output: printed lines, in order, bounded.
+        transient: whether an executed file is blank: an editor may be about to write it, so the
+            engine reads again before it deletes what is no longer declared.
     """
 
     resources: tuple[KubernetesResource, ...] = ()
@@ -123,3 +125,4 @@ class Result:
     settings: Settings = field(default_factory=Settings)
     warnings: tuple[KappfileWarning, ...] = ()
     output: tuple[str, ...] = ()
+    transient: bool = False

@@ -26,8 +26,11 @@ def test_walk_through(go):
     assert result.warnings == ()
 
 
-def test_an_empty_kappfile_is_fine(project):
-    assert project.run("").resources == ()
+@pytest.mark.parametrize(("text", "transient"), [("", True), (" \n", True), ("x = 1", False)])
+def test_an_empty_kappfile_may_be_half_written(project, text, transient):
+    result = project.run(text)
+    assert result.resources == ()
+    assert result.transient is transient
 
 
 def test_watches_everything_it_asks_for(go):

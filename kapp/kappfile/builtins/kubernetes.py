@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -117,13 +118,6 @@ def k8s_resource(
         labels: names to group resources by.
         discovery_strategy: `'default'`, or `'selectors-only'` to find pods by labels alone.
     """
-    mode = None if trigger_mode is None else one_of("trigger_mode", trigger_mode, TRIGGER_MODES)
-    readiness = pod_readiness or None
-    if readiness is not None:
-        readiness = one_of("pod_readiness", pod_readiness, READINESS_MODES)
-    strategy = discovery_strategy or None
-    if strategy is not None:
-        strategy = one_of("discovery_strategy", discovery_strategy, DISCOVERY_STRATEGIES)
     call.session.declared.options.append(
         ResourceOptions(
             workload=optional_string("workload", workload),
@@ -133,16 +127,31 @@ def k8s_resource(
             extra_pod_selectors=tuple(
                 string_dict("extra_pod_selectors", item) for item in items(extra_pod_selectors)
             ),
-            trigger_mode=cast("TriggerMode | None", mode),
+            trigger_mode=cast(
+                "TriggerMode | None", choice("trigger_mode", trigger_mode, TRIGGER_MODES)
+            ),
             auto_init=None if auto_init is None else boolean("auto_init", auto_init),
             resource_deps=tuple(strings("resource_deps", resource_deps)),
-            pod_readiness=cast("PodReadiness | None", readiness),
+            pod_readiness=readiness_of(pod_readiness),
             links=tuple(link_of(item) for item in items(links)),
             labels=tuple(label(item) for item in strings("labels", labels)),
-            discovery_strategy=cast("DiscoveryStrategy | None", strategy),
+            discovery_strategy=cast(
+                "DiscoveryStrategy | None",
+                choice("discovery_strategy", discovery_strategy, DISCOVERY_STRATEGIES),
+            ),
             frames=call.frames,
         )
     )
+
+
+def choice(argument: str, value: Value, allowed: Sequence[str]) -> str | None:
+    """One of the allowed strings, or None if nothing was chosen."""
+    return None if value in (None, "") else one_of(argument, value, allowed)
+
+
+def readiness_of(value: Value) -> PodReadiness | None:
+    """The pod readiness mode, or None if none was given."""
+    return cast("PodReadiness | None", choice("pod_readiness", value, READINESS_MODES))
 
 
 def label(value: str) -> str:
@@ -206,14 +215,11 @@ def k8s_kind(
         image_object: as image_json_path.
         pod_readiness: `'wait'`, `'ignore'` or `'succeeded'` for resources of this kind.
     """
-    readiness = pod_readiness or None
-    if readiness is not None:
-        readiness = one_of("pod_readiness", pod_readiness, READINESS_MODES)
     call.session.declared.kinds.append(
         KindRule(
             string("kind", kind),
             optional_string("api_version", api_version),
-            cast("PodReadiness | None", readiness),
+            readiness_of(pod_readiness),
         )
     )
 
