@@ -115,12 +115,8 @@ def _builtin(identifier: str) -> Builtin | None:
     return next((item for item in BUILTINS.values() if item.id == identifier), None)
 
 
-def _usage(item: Builtin) -> str:
-    return f"{item.name}({item.signature})"
-
-
 def _missing(name: str, item: Builtin) -> KappfileError:
-    return KappfileError(f"{item.name}: the argument `{name}` is missing", hint=_usage(item))
+    return KappfileError(f"{item.name}: the argument `{name}` is missing", hint=item.usage)
 
 
 def _unexpected(names: str, item: Builtin) -> KappfileError:
@@ -128,13 +124,13 @@ def _unexpected(names: str, item: Builtin) -> KappfileError:
     parameters = [parameter.name.rstrip("_") for parameter in item.parameters]
     return KappfileError(
         f"{item.name}: there is no argument `{first}`",
-        hint=did_you_mean(first, parameters) or _usage(item),
+        hint=did_you_mean(first, parameters) or item.usage,
     )
 
 
 def _too_many(count: str, item: Builtin) -> KappfileError:
     return KappfileError(
-        f"{item.name}: {count} argument{'s' if count != '1' else ''} too many", hint=_usage(item)
+        f"{item.name}: {count} argument{'s' if count != '1' else ''} too many", hint=item.usage
     )
 
 

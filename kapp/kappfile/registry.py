@@ -73,6 +73,11 @@ class Builtin:
             parts.append(name if default is parameter.empty else f"{name}={_source(default)}")
         return ", ".join(parts)
 
+    @property
+    def usage(self) -> str:
+        """Name and parameters as a reader is shown them; `…` is a default without a value."""
+        return f"{self.name}({self.signature.replace('_kapp_unset', '…')})"
+
 
 @dataclass(frozen=True)
 class Constant:

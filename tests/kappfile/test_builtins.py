@@ -9,6 +9,7 @@ import pytest
 
 from kapp.kappfile import prelude
 from kapp.kappfile.builtins.planned import ABSENT, PLANNED
+from kapp.kappfile.language import LANGUAGE_NAMES
 from kapp.kappfile.registry import BUILTINS, CONSTANTS, starlark_name
 
 prelude.second()  # fills the registry
@@ -67,3 +68,8 @@ def test_a_missing_builtin_says_so_when_called_only(project, name):
 )
 def test_signature(name, signature):
     assert BUILTINS[name].signature == signature
+
+
+@pytest.mark.parametrize("name", [name for name in LANGUAGE_NAMES if name != "load"])
+def test_names_of_the_language_are_there(project, name):
+    project.run(f"x = {name}")
