@@ -61,8 +61,8 @@ def test_a_selector_is_immutable():
     found = workloads.deployment(new, deployment())
     assert texts(found) == [
         (
-            'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Exists"}]}: '
-            "field is immutable"
+            'spec.selector: Invalid value: {"matchExpressions":'
+            '[{"key":"app","operator":"Exists"}]}: field is immutable'
         )
     ]
 
@@ -84,15 +84,15 @@ def test_a_selector_is_immutable():
         (
             {"strategy": {"type": "Recreate", "rollingUpdate": {}}},
             (
-                "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is "
-                "'Recreate'"
+                "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy "
+                "`type` is 'Recreate'"
             ),
         ),
         (
             {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}},
             (
-                'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when '
-                "`maxSurge` is 0"
+                'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 '
+                "when `maxSurge` is 0"
             ),
         ),
         (
@@ -114,8 +114,8 @@ def test_deployments(spec, text):
         (
             {"name": "b", "image": "x", "ports": [{"containerPort": 70000}]},
             (
-                "spec.containers[1].ports[0].containerPort: Invalid value: 70000: must be between 1 "
-                "and 65535, inclusive"
+                "spec.containers[1].ports[0].containerPort: Invalid value: 70000: must be "
+                "between 1 and 65535, inclusive"
             ),
         ),
         (
@@ -137,8 +137,8 @@ def test_deployments(spec, text):
         (
             {"name": "b", "image": "x", "imagePullPolicy": "Sometimes"},
             (
-                'spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported values: '
-                '"Always", "IfNotPresent", "Never"'
+                'spec.containers[1].imagePullPolicy: Unsupported value: "Sometimes": supported '
+                'values: "Always", "IfNotPresent", "Never"'
             ),
         ),
         (
@@ -148,8 +148,8 @@ def test_deployments(spec, text):
                 "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2"}},
             },
             (
-                'spec.containers[1].resources.requests: Invalid value: "2": must be less than or equal '
-                "to cpu limit of 1"
+                'spec.containers[1].resources.requests: Invalid value: "2": must be less than or '
+                "equal to cpu limit of 1"
             ),
         ),
     ],

@@ -72,10 +72,7 @@ def service(obj: Object) -> None:
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     spec.setdefault("ipFamilies", ["IPv4"])
-    if kind == "LoadBalancer" or "status" in obj:
-        obj.setdefault("status", {}).setdefault("loadBalancer", {})
-    else:
-        obj["status"] = {"loadBalancer": {}}
+    obj.setdefault("status", {}).setdefault("loadBalancer", {})
 
 
 def node(obj: Object) -> None:

@@ -1,0 +1,174 @@
+"""Wires the controllers to a client: who watches what, and what wakes whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from kapp.machinery.objects import (
+    Object,
+    ObjectKey,
+    Resource,
+    controller_of,
+    key_of,
+    labels_of,
+)
+from kapp.machinery.selectors import from_label_selector
+from kapp.minicluster.controllers.deployment import DeploymentReconciler
+from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
+from kapp.minicluster.controllers.deployment.rollout import is_rolling
+from kapp.minicluster.controllers.event_ttl import EventTtlReconciler
+from kapp.minicluster.controllers.mirror import Mirror
+from kapp.minicluster.controllers.namespace import NAMESPACES, NamespaceReconciler
+from kapp.minicluster.controllers.recorder import EVENTS
+from kapp.minicluster.controllers.replicaset import (
+    PODS,
+    REPLICA_SETS,
+    ReplicaSetReconciler,
+    pod_index,
+)
+from kapp.minicluster.controllers.scheduler import (
+    NODES,
+    SchedulerReconciler,
+    needs_node,
+    node_index,
+)
+from kapp.runtime.client import Client
+from kapp.runtime.controller import Controller, Source
+from kapp.runtime.manager import Manager
+from kapp.runtime.reflector import Reflector
+
+
+def add_controllers(
+    manager: Manager,
+    client: Client,
+    *,
+    namespaced: Callable[[], Iterable[Resource]],
+    may_surge: Callable[[], bool],
+    root_ca: str,
+    now: Callable[[], datetime],
+) -> None:
+    """Add every controller of the embedded cluster to `manager`.
+
+    Args:
+        manager: runs them.
+        client: the cluster itself.
+        namespaced: the namespaced resources that are served now.
+        may_surge: whether two pods can listen on one port.
+        root_ca: the cluster's CA certificate, PEM.
+        now: wall time.
+    """
+    pods = manager.reflector(client, PODS)
+    sets = manager.reflector(client, REPLICA_SETS)
+    nodes = manager.reflector(client, NODES)
+    owned_pods = Mirror(pods, pod_index)
+    owned_sets = Mirror(sets, set_index)
+    deployed = manager.reflector(client, DEPLOYMENTS)
+    deployments = Mirror(deployed, _nothing)
+    controllers = (
+        Controller(
+            "namespace",
+            NamespaceReconciler(
+                client, manager.reflector(client, NAMESPACES).get, namespaced, root_ca, now
+            ),
+            [Source(client=client, resource=NAMESPACES)],
+        ),
+        Controller(
+            "scheduler",
+            SchedulerReconciler(client, Mirror(pods, node_index), nodes, now),
+            [
+                Source(client=client, resource=PODS, map=_if_unscheduled),
+                Source(client=client, resource=NODES, map=_unscheduled(pods)),
+            ],
+            # One at a time: each decision counts what the one before took.
+            workers=1,
+        ),
+        Controller(
+            "replicaset",
+            ReplicaSetReconciler(client, owned_sets, owned_pods, now),
+            [
+                Source(client=client, resource=REPLICA_SETS),
+                Source(client=client, resource=PODS, map=_owner("ReplicaSet", sets)),
+            ],
+        ),
+        Controller(
+            "deployment",
+            DeploymentReconciler(
+                client, deployments, owned_sets, owned_pods, may_surge=may_surge, now=now
+            ),
+            [
+                Source(client=client, resource=DEPLOYMENTS),
+                Source(
+                    client=client,
+                    resource=REPLICA_SETS,
+                    map=_owner("Deployment", deployed),
+                ),
+                Source(client=client, resource=PODS, map=_recreating(sets, deployed)),
+            ],
+        ),
+        Controller(
+            "event-ttl",
+            EventTtlReconciler(client, manager.reflector(client, EVENTS).get, now),
+            [Source(client=client, resource=EVENTS)],
+            workers=1,
+        ),
+    )
+    for controller in controllers:
+        manager.add(controller)
+
+
+def _nothing(_: Object) -> Iterable[str]:
+    return ()
+
+
+def _if_unscheduled(pod: Object) -> Iterable[ObjectKey]:
+    return (key_of(pod),) if needs_node(pod) else ()
+
+
+def _unscheduled(pods: Reflector) -> Callable[[Object], Iterable[ObjectKey]]:
+    """A change of any node may give any waiting pod a place."""
+
+    def keys(_node: Object) -> Iterable[ObjectKey]:
+        return [key_of(pod) for pod in pods.list() if needs_node(pod)]
+
+    return keys
+
+
+def _owner(kind: str, owners: Reflector) -> Callable[[Object], Iterable[ObjectKey]]:
+    """The controller of an object; for one that has none, those that might adopt it."""
+
+    def keys(obj: Object) -> Iterable[ObjectKey]:
+        namespace = key_of(obj).namespace
+        controller = controller_of(obj)
+        if controller is not None:
+            return (ObjectKey(namespace, controller["name"]),) if controller["kind"] == kind else ()
+        return [
+            key_of(owner)
+            for owner in owners.list()
+            if key_of(owner).namespace == namespace and _selects(owner, obj)
+        ]
+
+    return keys
+
+
+def _selects(owner: Object, obj: Object) -> bool:
+    selector = from_label_selector(owner["spec"].get("selector"))
+    return selector is not None and selector.matches(labels_of(obj))
+
+
+def _recreating(sets: Reflector, deployments: Reflector) -> Callable[[Object], Iterable[ObjectKey]]:
+    """The Deployment of a pod, if it recreates: then it waits until the last old pod is gone."""
+
+    def keys(pod: Object) -> Iterable[ObjectKey]:
+        controller = controller_of(pod)
+        if controller is None or controller["kind"] != "ReplicaSet":
+            return ()
+        owner = sets.get(ObjectKey(key_of(pod).namespace, controller["name"]))
+        above = controller_of(owner) if owner is not None else None
+        if above is None or above["kind"] != "Deployment":
+            return ()
+        key = ObjectKey(key_of(pod).namespace, above["name"])
+        deployment = deployments.get(key)
+        return (key,) if deployment is not None and not is_rolling(deployment) else ()
+
+    return keys
