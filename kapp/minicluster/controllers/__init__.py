@@ -4,6 +4,7 @@
     replicaset   ReplicaSets                    -> Pods
     deployment   Deployments                    -> ReplicaSets
     namespace    Namespaces                     -> default ServiceAccount; content deleted last
+    endpointslice  Services, Pods               -> EndpointSlices
     event_ttl    Events                         -> deleted after an hour
 
 All are written against the Client protocol; they read through `Mirror`s.

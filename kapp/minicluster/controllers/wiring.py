@@ -17,6 +17,15 @@ from kapp.machinery.selectors import from_label_selector
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
 from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
 from kapp.minicluster.controllers.deployment.rollout import is_rolling
+from kapp.minicluster.controllers.endpointslice import (
+    ENDPOINT_SLICES,
+    SERVICE_LABEL,
+    SERVICES,
+    EndpointSliceReconciler,
+    namespace_index,
+    selects,
+    slice_index,
+)
 from kapp.minicluster.controllers.event_ttl import EventTtlReconciler
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.namespace import NAMESPACES, NamespaceReconciler
@@ -61,6 +70,7 @@ def add_controllers(
     pods = manager.reflector(client, PODS)
     sets = manager.reflector(client, REPLICA_SETS)
     nodes = manager.reflector(client, NODES)
+    services = manager.reflector(client, SERVICES)
     owned_pods = Mirror(pods, pod_index)
     owned_sets = Mirror(sets, set_index)
     deployed = manager.reflector(client, DEPLOYMENTS)
@@ -107,6 +117,20 @@ def add_controllers(
             ],
         ),
         Controller(
+            "endpointslice",
+            EndpointSliceReconciler(
+                client,
+                services,
+                Mirror(manager.reflector(client, ENDPOINT_SLICES), slice_index),
+                Mirror(pods, namespace_index),
+            ),
+            [
+                Source(client=client, resource=SERVICES),
+                Source(client=client, resource=PODS, map=_selecting(services)),
+                Source(client=client, resource=ENDPOINT_SLICES, map=_service_of),
+            ],
+        ),
+        Controller(
             "event-ttl",
             EventTtlReconciler(client, manager.reflector(client, EVENTS).get, now),
             [Source(client=client, resource=EVENTS)],
@@ -115,6 +139,27 @@ def add_controllers(
     )
     for controller in controllers:
         manager.add(controller)
+
+
+def _selecting(services: Reflector) -> Callable[[Object], Iterable[ObjectKey]]:
+    """The Services that a pod stands behind."""
+
+    def keys(pod: Object) -> Iterable[ObjectKey]:
+        labels, namespace = labels_of(pod), key_of(pod).namespace
+        return [
+            key_of(service)
+            for service in services.list()
+            if key_of(service).namespace == namespace
+            and selects(service)
+            and service["spec"]["selector"].items() <= labels.items()
+        ]
+
+    return keys
+
+
+def _service_of(endpoint_slice: Object) -> Iterable[ObjectKey]:
+    name = labels_of(endpoint_slice).get(SERVICE_LABEL)
+    return (ObjectKey(key_of(endpoint_slice).namespace, name),) if name else ()
 
 
 def _nothing(_: Object) -> Iterable[str]:

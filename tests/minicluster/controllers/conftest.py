@@ -1,4 +1,4 @@
-"""A cluster without a server and without processes: the registry, the controllers, a pretended node."""
+"""A cluster without server and processes: the registry, the controllers, a pretended node."""
 
 import asyncio
 from contextlib import suppress
@@ -108,7 +108,9 @@ class World:
             now=lambda: datetime.now(UTC),
         )
         kubelet = Kubelet(self.client)
-        self.manager.add(Controller("kubelet", kubelet, [Source(client=self.client, resource=PODS)]))
+        self.manager.add(
+            Controller("kubelet", kubelet, [Source(client=self.client, resource=PODS)])
+        )
         self.manager.start()
 
     async def until(self, condition):

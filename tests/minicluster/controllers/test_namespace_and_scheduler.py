@@ -78,11 +78,7 @@ async def test_a_pod_gets_a_node(world):
     [
         ({"nodeSelector": {"disk": "ssd"}}, "didn't match Pod's node affinity/selector"),
         (
-            {
-                "containers": [
-                    {"name": "c", "image": "i", "resources": {"requests": {"cpu": "5"}}}
-                ]
-            },
+            {"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "5"}}}]},
             "Insufficient cpu",
         ),
     ],
