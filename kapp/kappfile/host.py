@@ -32,6 +32,7 @@ MAX_BRACKETS = 500
 """Brackets nested deeper than this overflow the native parser's stack, which cannot be caught."""
 
 
+_INDENT = re.compile(r"^[ \t]*\t[ \t]*", re.MULTILINE)
 _BRACKET = re.compile(r"[][(){}]")
 
 
@@ -126,7 +127,7 @@ class Host:
 
     def _execute(self, path: Path, shown: str, text: str) -> Any:
         _check_nesting(shown, text)
-        tree = starlark.parse(shown, text, _dialect())
+        tree = _parse(shown, text)
         module = starlark.Module()
         for name, function in self._callables.items():
             module.add_callable(name, function)
@@ -228,6 +229,20 @@ class Host:
         return self._translated(
             lambda: frozen.call_with(self._options(), exports.CALL, name, args, dict(kwargs)).value
         )
+
+
+def _parse(shown: str, text: str) -> Any:
+    """The syntax tree; unlike starlark-rust, Tilt lets tabs indent, so they are replaced then."""
+    try:
+        return starlark.parse(shown, text, _dialect())
+    except starlark.StarlarkError as error:
+        if "tabs are not allowed" not in str(error):
+            raise
+    return starlark.parse(shown, _INDENT.sub(_spaces, text), _dialect())
+
+
+def _spaces(indent: re.Match[str]) -> str:
+    return indent.group().expandtabs()
 
 
 def _missing(name: str) -> None:

@@ -103,7 +103,7 @@ class Session:
         """The text of a file, which is watched from now on. Raises KappfileError."""
         self.watch(path)
         try:
-            return path.read_bytes().decode("utf-8")
+            return path.read_bytes().decode("utf-8-sig")
         except FileNotFoundError:
             raise self.missing(path) from None
         except IsADirectoryError:

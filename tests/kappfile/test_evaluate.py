@@ -252,3 +252,12 @@ def test_an_unused_port_forward_value_warns(go):
 def test_type_and_str_survive_being_rebound(project):
     result = project.run("struct = 1\nk8s_context = 2\nprint(blob('x'), k8s_namespace())")
     assert result.output == ("x default",)
+
+
+def test_tabs_and_byte_order_marks_of_existing_tiltfiles(project):
+    result = project.run("\ufeffdef f(x):\n\tif x:\n\t\tprint(x)\n\nf('tabs')\n")
+    assert result.output == ("tabs",)
+
+
+def test_a_tab_elsewhere_is_still_an_error(project):
+    assert project.fails("x =\t1").message == "syntax error: tabs are not allowed"
