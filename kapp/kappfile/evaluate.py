@@ -72,10 +72,13 @@ def evaluate(
 
 
 def _run(session: Session) -> Result:
+    host = Host(session)
     try:
-        Host(session).load(session.main)
+        host.load(session.main)
     except Exit:
         pass
+    finally:
+        host.close()
     assembly = assemble(session.declared)
     for location in session.unused_forwards.values():
         session.warn(

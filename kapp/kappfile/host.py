@@ -82,6 +82,16 @@ class Host:
         session.symbols = self._symbols
         session.call_symbol = self._call_symbol
 
+    def close(self) -> None:
+        """Let go of the modules.
+
+        They hold the callables, which hold this host; the garbage collector cannot see through
+        native objects, so without this every evaluation would stay in memory for ever.
+        """
+        self._modules.clear()
+        self._handles.clear()
+        self._callables.clear()
+
     def _options(self) -> Any:
         return starlark.EvalOptions(
             max_callstack_size=MAX_CALL_DEPTH, check_cancelled=self._check_cancelled
