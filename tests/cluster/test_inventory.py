@@ -1,0 +1,278 @@
+"""The inventory: nothing kapp applied is ever orphaned, nothing foreign is ever touched."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kapp.cluster import removal
+from kapp.cluster.apply import apply
+from kapp.cluster.inventory import Inventory, MemberKey, applyset_id, parent_name
+from kapp.errors import ClusterError
+from kapp.machinery.status import ApiError
+
+from .world import World, deployment, obj
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+async def deploy(world, inventory, *objects, resource="web"):
+    targets = await world.targets(*objects, resource=resource, inventory=inventory)
+    await apply(world.client, targets, record=inventory.record)
+    return {MemberKey.of(t.obj) for t in targets}
+
+
+def parent(world):
+    return world.live("ConfigMap", "kapp-demo")
+
+
+def test_the_id_is_the_keps():
+    # printf '%s' 'name.ns.ConfigMap.' | sha256sum, base64url without padding.
+    assert applyset_id("name", "ns") == "applyset-42YS2ob3sik94RyWjkwp4PH1yZS6H5k6StaopNs0l5I-v1"
+    assert len(applyset_id("name", "ns")) <= 63
+
+
+def test_names_of_parents_never_clash():
+    assert parent_name("demo") == "kapp-demo"
+    names = {parent_name(p) for p in ("Demo", "demo", "de.mo", "de-mo", "x" * 200, "x" * 201, "é")}
+    assert len(names) == 7
+    assert all(len(name) <= 63 for name in names)
+
+
+async def test_the_parent_is_what_other_tools_read(world):
+    inventory = world.inventory()
+    placed = obj("ConfigMap", "b", metadata={"namespace": "other"})
+    await deploy(world, inventory, deployment(), obj("Namespace", "n"), placed)
+    meta = parent(world)["metadata"]
+    assert meta["labels"]["applyset.kubernetes.io/id"] == inventory.id
+    assert meta["annotations"] == {
+        "applyset.kubernetes.io/tooling": "kapp/v0.1",
+        "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,Deployment.apps,Namespace",
+        "applyset.kubernetes.io/additional-namespaces": "other",
+    }
+    assert (
+        world.live("Deployment", "web")["metadata"]["labels"]["applyset.kubernetes.io/part-of"]
+        == inventory.id
+    )
+
+
+async def test_a_save_that_adds_no_kind_costs_no_request_for_the_parent(world):
+    inventory = world.inventory()
+    await deploy(world, inventory, deployment())
+    world.calls.clear()
+    await deploy(world, inventory, deployment(image="b"))
+    assert world.calls == [("patch", "Deployment", "web")]
+
+
+async def test_another_run_keeps_what_the_parent_says(world):
+    await deploy(world, world.inventory(), deployment())
+    await deploy(world, world.inventory(), obj("ConfigMap", "a"))
+    annotations = parent(world)["metadata"]["annotations"]
+    assert annotations["applyset.kubernetes.io/contains-group-kinds"] == "ConfigMap,Deployment.apps"
+
+
+async def test_concurrent_records_lose_nothing(world):
+    inventory = world.inventory()
+    await asyncio.gather(
+        deploy(world, inventory, deployment()),
+        deploy(world, inventory, obj("Secret", "s")),
+        deploy(world, inventory, obj("Service", "s")),
+    )
+    annotations = parent(world)["metadata"]["annotations"]
+    assert annotations["applyset.kubernetes.io/contains-group-kinds"] == (
+        "Deployment.apps,Secret,Service"
+    )
+
+
+async def test_a_parent_that_is_someone_elses_is_refused(world):
+    inventory = world.inventory()
+    [target] = await world.targets(obj("ConfigMap", "kapp-demo", data={"precious": "1"}))
+    target.obj["metadata"]["labels"] = {}
+    await world.client.create(target.resource, target.obj)
+    with pytest.raises(ClusterError, match="is not this project's inventory"):
+        await deploy(world, inventory, deployment())
+    assert world.names("Deployment") == []
+    assert parent(world)["data"] == {"precious": "1"}
+
+
+async def test_a_missing_namespace_of_record_is_made_if_it_is_among_the_objects(world):
+    missing = ApiError(404, "NotFound", 'namespaces "default" not found')
+    world.faults.append(("patch", "ConfigMap", missing))
+    await deploy(world, world.inventory(), obj("Namespace", "default"), deployment())
+    assert world.names("Namespace") == ["default"]
+    other = World()
+    other.faults.append(("patch", "ConfigMap", missing))
+    with pytest.raises(ClusterError, match="namespace default does not exist"):
+        await deploy(other, other.inventory(), deployment())
+
+
+async def test_prune_removes_what_left_and_nothing_else(world):
+    inventory, foreign = world.inventory(), world.inventory("foreign")
+    await deploy(world, foreign, obj("ConfigMap", "foreign"))
+    wanted = await deploy(world, inventory, obj("ConfigMap", "stays"))
+    keep = {"annotations": {"kapp.dev/down-policy": "keep"}}
+    await deploy(
+        world,
+        inventory,
+        obj("ConfigMap", "goes"),
+        obj("ConfigMap", "kept", metadata=keep),
+        obj("Namespace", "n"),
+        resource="old",
+    )
+    await deploy(world, inventory, obj("ConfigMap", "other"), resource="other")
+    done = await inventory.prune(wanted, resources={"web", "old"})
+    assert done.deleted == ["ConfigMap/default/goes"]
+    assert sorted(left.object for left in done.left) == ["ConfigMap/default/kept", "Namespace/n"]
+    assert world.names("ConfigMap") == [
+        "foreign",
+        "kapp-demo",
+        "kapp-foreign",
+        "kept",
+        "other",
+        "stays",
+    ]
+
+
+async def test_an_object_that_moved_to_another_resource_stays(world):
+    inventory = world.inventory()
+    await deploy(world, inventory, obj("ConfigMap", "a"), resource="one")
+    wanted = await deploy(world, inventory, obj("ConfigMap", "a"), resource="two")
+    assert (await inventory.prune(wanted)).deleted == []
+    assert "a" in world.names("ConfigMap")
+
+
+async def test_an_object_made_anew_by_someone_else_is_not_deleted(world):
+    inventory = world.inventory()
+    await deploy(world, inventory, obj("ConfigMap", "a"))
+    [target] = await inventory.members()
+
+    async def replace(verb, kind_name, name):
+        if verb == "list":
+            world.hooks.clear()
+            await world.local.delete(target.resource, "a", "default")
+            stranger = obj("ConfigMap", "a", metadata={"namespace": "default"})
+            await world.local.create(target.resource, stranger)
+
+    world.hooks.append(replace)
+    await inventory.prune(set())
+    assert "applyset.kubernetes.io/part-of" not in (
+        world.live("ConfigMap", "a")["metadata"].get("labels") or {}
+    )
+
+
+async def test_what_a_controller_copied_the_label_to_is_left_to_its_owner(world):
+    inventory = world.inventory()
+    await deploy(world, inventory, deployment())
+    owner = world.live("Deployment", "web")
+    [copied] = await world.targets(obj("Deployment", "copied", "apps/v1"), inventory=inventory)
+    copied.obj["metadata"]["ownerReferences"] = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": "web",
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+        }
+    ]
+    await world.client.create(copied.resource, copied.obj)
+    assert [t.obj["metadata"]["name"] for t in await inventory.members()] == ["web"]
+
+
+async def test_down_deletes_everything_in_order_and_the_parent_last(world):
+    inventory = world.inventory()
+    await deploy(world, inventory, deployment(), obj("Secret", "s"), obj("Namespace", "n"))
+    await deploy(world, world.inventory("foreign"), obj("ConfigMap", "foreign"))
+    world.calls.clear()
+    done = await world.inventory().delete_all(delete_namespaces=True)
+    assert done.deleted == ["Deployment/default/web", "Secret/default/s", "Namespace/n"]
+    assert done.left == []
+    assert [c[1:] for c in world.calls if c[0] == "delete"] == [
+        ("Deployment", "web"),
+        ("Secret", "s"),
+        ("Namespace", "n"),
+        ("ConfigMap", "kapp-demo"),
+    ]
+    assert world.names("ConfigMap") == ["foreign", "kapp-foreign"]
+
+
+async def test_down_keeps_namespaces_and_says_so(world):
+    await deploy(world, world.inventory(), obj("Namespace", "n"))
+    done = await world.inventory().delete_all()
+    assert [tuple(left) for left in done.left] == [
+        ("Namespace/n", "namespaces are kept without --delete-namespaces")
+    ]
+    assert world.names("ConfigMap") == []
+
+
+async def test_down_says_what_holds_and_goes_on_next_time(world, monkeypatch):
+    monkeypatch.setattr(removal, "_POLL_S", 0.001)
+    inventory = world.inventory()
+    held = deployment()
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await deploy(world, inventory, held, obj("Secret", "s"))
+    steps = []
+    done = await inventory.delete_all(timeout_s=0.05, on_progress=steps.append)
+    assert [tuple(left) for left in done.left] == [
+        ("Deployment/default/web", "waiting for finalizer example.com/hold"),
+        ("Secret/default/s", "what may depend on it is still there"),
+    ]
+    assert [s.state for s in steps] == ["deleting", "waiting"]
+    assert world.names("ConfigMap") == ["kapp-demo"]
+    resource = next(t.resource for t in await inventory.members() if t.resource.group == "apps")
+    live = world.live("Deployment", "web")
+    live["metadata"]["finalizers"] = []
+    await world.local.update(resource, live)
+    assert (await world.inventory().delete_all()).left == []
+    assert world.names("Secret") == []
+
+
+async def test_down_without_waiting_only_asks(world):
+    await deploy(world, world.inventory(), deployment(), obj("Secret", "s"))
+    world.calls.clear()
+    done = await world.inventory().delete_all(wait=False)
+    assert len(done.deleted) == 2
+    assert not [c for c in world.calls if c[0] == "get" and c[1] != "ConfigMap"]
+
+
+async def test_down_of_nothing_is_nothing(world):
+    assert await world.inventory().delete_all() == ([], [])
+
+
+async def test_a_projects_inventories_are_found_wherever_they_are(world):
+    for namespace in ("one", "two"):
+        inventory = world.inventory(namespace=namespace)
+        await deploy(world, inventory, obj("Secret", "s"))
+    found = await Inventory.find(world.client, world, "demo")
+    assert sorted(i.namespace for i in found) == ["one", "two"]
+    assert await Inventory.find(world.client, world, "else") == []
+
+
+@given(st.integers(0, 12))
+@settings(max_examples=13, deadline=None)
+def test_killed_at_any_moment_down_still_finds_everything(requests):
+    """Whatever the number of requests that got through, nothing is left but what was there."""
+
+    async def play():
+        world = World()
+        inventory = world.inventory()
+        objects = [deployment(), obj("Secret", "s"), obj("Namespace", "n"), obj("Service", "x")]
+        targets = await world.targets(*objects, inventory=inventory)
+
+        async def kill(verb, kind_name, name):
+            if len(world.calls) > requests:
+                raise asyncio.CancelledError
+
+        world.hooks.append(kill)
+        with suppress(asyncio.CancelledError):
+            await apply(world.client, targets, record=inventory.record)
+        world.hooks.clear()
+        await world.inventory().delete_all(delete_namespaces=True)
+        for name in ("Deployment", "Secret", "Namespace", "Service", "ConfigMap"):
+            assert world.names(name) == []
+
+    asyncio.run(play())
