@@ -1,0 +1,278 @@
+"""The way to one pod's ports: a warm tunnel, replaced when it breaks; channels where it is refused.
+
+    PodDialer ──▶ Tunnel (tunnel.py) ──▶ TunnelStream     SPDY, Kubernetes 1.31 and newer
+              └─▶ ChannelStream (channelstream.py)        one websocket each, older servers
+
+`forwarder.py` keeps one dialer per pod. Nothing from aiohttp leaves this file: every failure is a
+KappError (`podstream.py` has the tree). After a failed dial, further ones fail at once with the
+same error for a moment, so that many waiting connections do not become a storm of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import aiohttp
+
+from kapp.aio.supervise import TaskGroup
+from kapp.cluster.channelstream import ChannelStream
+from kapp.cluster.podstream import (
+    ConnectWebsocket,
+    PodForbidden,
+    PodGone,
+    PodStream,
+    StreamBroken,
+    StreamReceiver,
+    connect_failure,
+)
+from kapp.cluster.tunnel import Tunnel
+from kapp.errors import KappError
+from kapp.machinery.status import ApiError
+from kapp.wire import channels
+
+_log = logging.getLogger(__name__)
+
+DIAL_TIMEOUT_S: Final = 10.0
+"""For TCP, TLS, the server's authorization and the kubelet's upgrade together."""
+
+_HOLD_FIRST_S = 0.1
+_HOLD_MOST_S = 2.0
+"""How long a failed dial speaks for the next ones; doubles from the first to the most."""
+
+_REWARM_MOST_S = 5.0
+"""Between attempts to replace a tunnel that broke while nobody was connected."""
+
+_NO_TUNNEL_CODES = frozenset({400, 403, 405, 406, 415, 426, 500, 501})
+"""How servers refuse a websocket protocol they do not know. kubectl falls back on any failed
+upgrade (k8s.io/client-go/tools/portforward/fallback_dialer.go); a missing pod needs no second ask.
+"""
+
+
+class PodDialer:
+    """Opens connections to the ports of one pod.
+
+    Args:
+        ws_connect: see `ConnectWebsocket`.
+        namespace: of the pod.
+        pod: its name.
+        on_idle: called when the last connection ended.
+    """
+
+    def __init__(
+        self,
+        ws_connect: ConnectWebsocket,
+        namespace: str,
+        pod: str,
+        *,
+        on_idle: Callable[[PodDialer], None] = lambda _: None,
+    ) -> None:
+        self.namespace = namespace
+        self.pod = pod
+        self.legacy = False  # the server was found to know channels only
+        self.on_idle = on_idle
+        self._ws_connect = ws_connect
+        self._tasks = TaskGroup(f"portforward {namespace}/{pod}")
+        self._tunnels: list[Tunnel] = []
+        self._channels: set[ChannelStream] = set()
+        self._dialing: asyncio.Task[Tunnel | KappError | None] | None = None
+        self._disposals: set[asyncio.Task[None]] = set()
+        self._failure: KappError | None = None
+        self._hold_until = 0.0
+        self._hold_s = 0.0
+        self._warm = False
+        self._rewarming = False
+        self._closed = False
+
+    @property
+    def stream_count(self) -> int:
+        """Connections open to the pod."""
+        return sum(t.stream_count for t in self._tunnels) + len(self._channels)
+
+    async def warm(self) -> None:
+        """Open the tunnel now, and from now on whenever it breaks. Raises KappError."""
+        self._warm = True
+        if not self.legacy:
+            await self._usable_tunnel()
+
+    def forgive(self) -> None:
+        """Something changed for the better: do not let an earlier failure speak for the next."""
+        self._hold_until = self._hold_s = 0.0
+
+    async def open(self, port: int, receiver: StreamReceiver) -> PodStream:
+        """A connection to `port`. Raises KappError if there is no way to the pod.
+
+        That the pod refuses the port is told later, by `receiver.stream_lost`.
+        """
+        if not self.legacy:
+            tunnel = await self._usable_tunnel()
+            if tunnel is not None:
+                return tunnel.open(port, receiver)
+        return await self._open_channel(port, receiver)
+
+    async def close(self) -> None:
+        """Break every connection and end."""
+        self._closed = True
+        self._warm = False
+        for tunnel in list(self._tunnels):
+            await tunnel.close()
+        self._tunnels.clear()
+        for channel in list(self._channels):
+            await channel.close()
+        if self._disposals:
+            await asyncio.wait(self._disposals)
+        await self._tasks.close()
+
+    def _dispose(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Run to its end, even if the dialer is closed meanwhile: a socket hangs on it."""
+        task = self._tasks.spawn(closing, "dispose")
+        self._disposals.add(task)
+        task.add_done_callback(self._disposals.discard)
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/portforward"
+
+    # -- the tunnel
+
+    async def _usable_tunnel(self) -> Tunnel | None:
+        """None: the server knows channels only. Concurrent callers share one dial."""
+        for tunnel in self._tunnels:
+            if tunnel.usable:
+                return tunnel
+        self._raise_held()
+        if self._closed:
+            raise StreamBroken(f"the forward to pod {self.pod} is closed")
+        if self._dialing is None or self._dialing.done():
+            self._dialing = self._tasks.spawn(self._dial(), "dial")
+        try:
+            outcome = await asyncio.shield(self._dialing)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise StreamBroken(f"the forward to pod {self.pod} is closed") from None
+            raise
+        if isinstance(outcome, KappError):
+            raise outcome
+        return outcome
+
+    async def _dial(self) -> Tunnel | KappError | None:
+        try:
+            ws = await self._connect(self._path, (channels.TUNNEL,))
+        except ApiError as error:
+            if error.code in _NO_TUNNEL_CODES:
+                return None
+            return self._failed(connect_failure(error, self.pod))
+        except KappError as error:
+            return self._failed(error)
+        if ws.protocol != channels.TUNNEL:
+            await ws.close()
+            return None
+        tunnel = Tunnel(
+            ws,
+            self.pod,
+            self._tasks,
+            dispose=self._dispose,
+            on_lost=self._tunnel_lost,
+            on_idle=self._tunnel_idle,
+        )
+        self._tunnels.append(tunnel)
+        tunnel.start()
+        self._worked()
+        return tunnel
+
+    def _tunnel_lost(self, tunnel: Tunnel, error: KappError) -> None:
+        if tunnel in self._tunnels:
+            self._tunnels.remove(tunnel)
+        _log.debug("tunnel lost", extra={"pod": self.pod, "error": str(error)})
+        if self._warm and not (self._closed or self._rewarming or self._tunnels):
+            self._rewarming = True
+            self._tasks.spawn(self._rewarm(), "rewarm")
+        self._judge_idle()
+
+    def _tunnel_idle(self, tunnel: Tunnel) -> None:
+        if self._tunnels and tunnel is not self._tunnels[0]:
+            # opened beside a congested one, or replacing it: one warm tunnel is enough
+            self._tunnels.remove(tunnel)
+            self._dispose(tunnel.close())
+        self._judge_idle()
+
+    def _judge_idle(self) -> None:
+        if not self._closed and self.stream_count == 0:
+            self.on_idle(self)
+
+    async def _rewarm(self) -> None:
+        delay_s = _HOLD_FIRST_S
+        try:
+            while self._warm and not self._tunnels:
+                # jittered: an API server that restarts has every tunnel to take back
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                delay_s = min(delay_s * 2, _REWARM_MOST_S)
+                try:
+                    await self._usable_tunnel()
+                    return
+                except (PodGone, PodForbidden):
+                    return
+                except KappError:
+                    continue
+        finally:
+            self._rewarming = False
+
+    # -- channels
+
+    async def _open_channel(self, port: int, receiver: StreamReceiver) -> PodStream:
+        self._raise_held()
+        try:
+            ws = await self._connect(f"{self._path}?ports={port}", (channels.V4,))
+        except ApiError as error:
+            raise self._failed(connect_failure(error, self.pod)) from error
+        except KappError as error:
+            raise self._failed(error) from error
+        self.legacy = True
+        self._worked()
+        stream = ChannelStream(
+            ws,
+            self.pod,
+            port,
+            receiver,
+            self._tasks,
+            dispose=self._dispose,
+            on_end=self._channel_ended,
+        )
+        self._channels.add(stream)
+        return stream
+
+    def _channel_ended(self, stream: ChannelStream) -> None:
+        self._channels.discard(stream)
+        self._judge_idle()
+
+    # -- both
+
+    async def _connect(
+        self, path: str, protocols: tuple[str, ...]
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Raises ApiError as the server said it, or a KappError in plain words."""
+        try:
+            async with asyncio.timeout(DIAL_TIMEOUT_S):
+                return await self._ws_connect(path, protocols=protocols)
+        except aiohttp.WSServerHandshakeError as error:
+            raise ApiError(error.status, "", error.message) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise connect_failure(error, self.pod) from error
+
+    def _failed(self, error: KappError) -> KappError:
+        loop = asyncio.get_running_loop()
+        self._hold_s = min(self._hold_s * 2 or _HOLD_FIRST_S, _HOLD_MOST_S)
+        self._hold_until = loop.time() + self._hold_s
+        self._failure = error
+        return error
+
+    def _worked(self) -> None:
+        self._failure = None
+        self.forgive()
+
+    def _raise_held(self) -> None:
+        if self._failure is not None and asyncio.get_running_loop().time() < self._hold_until:
+            raise self._failure

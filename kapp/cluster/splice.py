@@ -1,0 +1,331 @@
+"""One accepted local connection, from accept to close: parked, tried on pods, then spliced.
+
+    waiting ──open──▶ trying ──first byte from the pod──▶ spliced ──▶ closed
+       ▲                │
+       └─ refused/broke ┘        (the client does not notice)
+
+Until the pod's first byte, what the client sent is kept and replayed on the next pod. Where it is
+more than `REPLAY_BYTES`, the connection is committed to a pod that took it without complaint.
+`forwarder.py` makes one for each accept and says which pod is best.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from kapp.cluster.forwardchoice import Backend
+from kapp.cluster.podstream import Buffer, PodStream, StreamBroken
+from kapp.errors import KappError
+
+if TYPE_CHECKING:
+    from kapp.cluster.forwarder import ForwardState
+
+PARK_S = 30.0
+"""How long a client waits for a pod: most start-ups are over by then, most clients' patience is."""
+
+REPLAY_BYTES = 256 * 1024
+"""Kept of what the client sent: whole requests but uploads; 500 waiting clients fit in memory."""
+
+_COMMIT_S = 0.3
+"""A pod that refuses does so within a round trip; after this, a large upload is its."""
+
+_BACKOFF_FIRST_S = 0.03
+_BACKOFF_MOST_S = 1.0
+"""Between rounds over all pods; changes of the pods cut it short."""
+
+_BACKOFF_PER_WAITING_S = 0.004
+"""Added for each waiting connection, so that hundreds of them try 250 times a second in all."""
+
+_EMPTY_CLOSES = 2
+"""A pod that closes without a byte may be stopping, and is then tried again this often; or it may
+mean it, and is then believed. (One that takes data and never answers gets it this often again.)"""
+
+_IDLE_CLOSE_S = 5.0
+"""A close without a byte in either direction after this is an idle timeout, and meant."""
+
+
+class Splice(asyncio.Protocol):
+    """The client's side. The pod's side is `_PodSide`, one for each attempt."""
+
+    def __init__(self, forward: ForwardState) -> None:
+        self.backend: Backend | None = None
+        self.stream: PodStream | None = None
+        self._pod_paused = False
+        self._forward = forward
+        self._side: _PodSide | None = None
+        self._loop = asyncio.get_running_loop()
+        self._client: asyncio.Transport | None = None
+        self._kept: list[Buffer] = []
+        self._kept_bytes = 0
+        self._client_ended = False
+        self._committed = False
+        self._closed = False
+        self._outcome: asyncio.Future[KappError | None] | None = None
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._client_paused = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no pod has the connection."""
+        return self.stream is None
+
+    # -- called by the loop: the client
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self._client = transport
+        self._forward.accepted(self)
+        self._task = self._forward.tasks.spawn(self._serve(), "connection")
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if not self._committed:
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+            if self._kept_bytes > REPLAY_BYTES and not self._client_paused:
+                self._judge_client_reading()
+                if self.stream is not None:
+                    self._loop.call_later(_COMMIT_S, self._commit_upload, self.stream)
+        if self.stream is not None:
+            self.stream.write(data)
+
+    def eof_received(self) -> bool:
+        """The client has sent all; or is gone, which looks the same until something is sent."""
+        self._client_ended = True
+        if self.stream is not None:
+            self.stream.write_eof()
+        elif not self._kept_bytes:
+            self.close()  # nothing was asked: there is nothing to wait for
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self.close()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the pod sends."""
+        if self.stream is not None:
+            self.stream.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        if self.stream is not None:
+            self.stream.resume_reading()
+
+    # -- called by the forwarder
+
+    def wake(self) -> None:
+        """The pods have changed: a waiting connection looks again."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Drop the client and the pod's side. Does nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.abort()
+        if self._client is not None:
+            self._client.abort()
+        if self._task is not None:
+            self._task.cancel()
+        self._kept.clear()
+        self._forward.ended(self)
+
+    # -- finding a pod
+
+    async def _serve(self) -> None:
+        """Try pods until one has answered; park while none can serve."""
+        failed: set[str] = set()
+        backoff_s, empty_closes = _BACKOFF_FIRST_S, 0
+        deadline = self._loop.time() + PARK_S
+        waiting_since = self._loop.time()
+        while True:
+            self._wake.clear()
+            backend = self._forward.choose(failed)
+            if backend is None:
+                if self._loop.time() >= deadline:
+                    self._finish()
+                    return
+                pause_s = PARK_S
+                if failed:  # every pod was tried: begin again after a while, or when they change
+                    pause_s = backoff_s * random.uniform(0.5, 1.0)
+                    pause_s += self._forward.waiting_count * _BACKOFF_PER_WAITING_S
+                    backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+                if await self._woken(min(self._loop.time() + pause_s, deadline)):
+                    backoff_s = _BACKOFF_FIRST_S
+                failed.clear()
+                continue
+            started = self._loop.time()
+            error = await self._attempt(backend)
+            if self._committed:
+                return
+            if error is None:
+                empty_closes += 1
+                idle = not self._kept_bytes and self._loop.time() - started > _IDLE_CLOSE_S
+                if idle or empty_closes > _EMPTY_CLOSES:
+                    self._finish()
+                    return
+                error = StreamBroken(f"pod {backend.pod} closed the connection without an answer")
+            if self._loop.time() - started > 1.0:
+                # it was a pod's until now: the client's patience begins again
+                waiting_since = self._loop.time()
+                deadline = waiting_since + PARK_S
+            failed.add(backend.uid)
+            self._forward.failed(backend, error, self._loop.time() - waiting_since)
+            if self._client_ended and not self._kept_bytes:
+                self.close()
+                return
+
+    async def _woken(self, until: float) -> bool:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _attempt(self, backend: Backend) -> KappError | None:
+        """Give the connection to `backend`; returns once it answered, or with why it did not."""
+        self._outcome = self._loop.create_future()
+        self._side = _PodSide(self)
+        self._pod_paused = False
+        try:
+            stream = await self._forward.open(backend, self._side)
+        except KappError as failure:
+            return failure
+        self.stream, self.backend = stream, backend
+        self._forward.counts_changed()
+        for data in self._kept:
+            stream.write(data)
+        if self._client_ended:
+            stream.write_eof()
+        self._judge_client_reading()
+        if self._kept_bytes > REPLAY_BYTES:
+            self._loop.call_later(_COMMIT_S, self._commit_upload, stream)
+        error = await self._outcome
+        if not self._committed:
+            self._side = self.stream = self.backend = None
+            self._forward.counts_changed()
+        return error
+
+    def _commit_upload(self, stream: PodStream) -> None:
+        if self.stream is not stream or self._committed or self._closed:
+            return
+        if stream.accepted:
+            self.commit()
+        else:
+            self._loop.call_later(_COMMIT_S, self._commit_upload, stream)
+
+    # -- called by the pod's side
+
+    def commit(self) -> None:
+        """The connection is this pod's from now on; what was kept is let go."""
+        if not self._committed:
+            self._committed = True
+            self._kept.clear()
+            self._judge_client_reading()
+            if self._outcome is not None and not self._outcome.done():
+                self._outcome.set_result(None)
+            if self.backend is not None:
+                self._forward.answered(self.backend)
+
+    def from_pod(self, data: memoryview) -> None:
+        """Bytes from the pod."""
+        if not self._committed:
+            self.commit()
+        if self._client is not None:
+            self._client.write(data)
+
+    def pod_ended(self) -> None:
+        """The pod has sent all."""
+        if self._committed:
+            self._end_client_writing()
+        elif self._client_ended:
+            # the client has ended too: an exchange without an answer, in order
+            self.commit()
+            self._end_client_writing()
+        elif self._outcome is not None and not self._outcome.done():
+            if self.stream is not None:
+                self.stream.abort()
+            self._outcome.set_result(None)
+
+    def pod_lost(self, error: KappError | None) -> None:
+        """The stream is over."""
+        if self._committed:
+            self.stream = None
+            if error is not None:
+                self.close()
+            else:
+                self._finish()
+        elif self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(error)
+
+    def is_current(self, side: _PodSide) -> bool:
+        """Whether `side` is the attempt that counts."""
+        return self._side is side and not self._closed
+
+    def judge_pod_pause(self, paused: bool) -> None:
+        """The way to the pod is full, or is not any more."""
+        self._pod_paused = paused
+        self._judge_client_reading()
+
+    def _judge_client_reading(self) -> None:
+        full = not self._committed and self._kept_bytes > REPLAY_BYTES
+        wanted = self._pod_paused or full
+        if self._client is None or self._client.is_closing() or self._client_ended:
+            return
+        if wanted == self._client_paused:
+            return
+        self._client_paused = wanted
+        if wanted:
+            self._client.pause_reading()
+        else:
+            self._client.resume_reading()
+
+    def _end_client_writing(self) -> None:
+        if self._client is not None and not self._client.is_closing():
+            self._client.write_eof()
+
+    def _finish(self) -> None:
+        """Close the client after what it has yet to receive."""
+        self._committed = True
+        self.stream = None
+        if self._client is not None:
+            self._client.close()  # connection_lost follows when all is sent
+
+
+class _PodSide:
+    """The receiver of one attempt; deaf once the splice has moved on to another."""
+
+    def __init__(self, splice: Splice) -> None:
+        self._splice = splice
+
+    @property
+    def _current(self) -> bool:
+        return self._splice.is_current(self)
+
+    def data_received(self, data: memoryview) -> None:
+        if self._current:
+            self._splice.from_pod(data)
+
+    def eof_received(self) -> None:
+        if self._current:
+            self._splice.pod_ended()
+
+    def stream_lost(self, error: KappError | None) -> None:
+        if self._current:
+            self._splice.pod_lost(error)
+
+    def pause_writing(self) -> None:
+        if self._current:
+            self._splice.judge_pod_pause(True)
+
+    def resume_writing(self) -> None:
+        if self._current:
+            self._splice.judge_pod_pause(False)

@@ -1,0 +1,323 @@
+"""One SPDY-over-websocket tunnel to one pod: many connections, one socket, watched by pings.
+
+Who calls: `portforward.py` opens and replaces tunnels; `tunnelstream.py` is one connection.
+
+Invariants:
+- A tunnel that answers nothing is *suspect* after `ANSWER_S` (no new streams; those the server has
+  not accepted fail at once, so that they are retried elsewhere) and dead after two of them. Any
+  byte received is an answer, since a busy server may delay pings.
+- SPDY here has no flow control, so a stream whose user does not read is held back in memory first,
+  then by not reading the tunnel at all. A tunnel with such a stream is *congested*: new
+  connections are not put behind it. Pings are not judged while kapp itself does not read.
+- A stream hears `stream_lost` exactly once, unless its user aborted it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+
+from kapp.aio.supervise import TaskGroup, cancel
+from kapp.cluster.podstream import Buffer, Dispose, StreamBroken, StreamReceiver
+from kapp.cluster.tunnelstream import TunnelStream
+from kapp.cluster.wswriter import WebsocketWriter
+from kapp.errors import KappError
+from kapp.wire import spdy
+
+PING_IDLE_S = 10.0
+"""Between signs of life of a warm tunnel nobody uses: under the shortest idle timeouts of load
+balancers (60 s) by far, and cheap with 200 of them."""
+
+PING_BUSY_S = 2.0
+"""The same while connections are open on it."""
+
+ANSWER_S = 2.0
+"""A server that is well answers within a round trip and a scheduling delay."""
+
+_FRESH_S = 0.5
+"""A tunnel heard from this recently needs no ping when a connection is opened on it."""
+
+_STALLED_UPLOAD_BYTES = 256 * 1024
+_STALLED_UPLOAD_S = 60.0
+"""Servers stop reading the whole tunnel, pings included, while a pod takes no more of an upload.
+With this much sent since the last answer, silence means "slow" for that long before "dead"."""
+
+CONGESTED_BYTES = 256 * 1024
+"""Held back for one stream: its reader is slower than the pod, keep new connections away."""
+
+_HELD_ALONE_BYTES = 1024 * 1024
+_HELD_AMONG_OTHERS_BYTES = 16 * 1024 * 1024
+"""Held back for one stream before the tunnel is not read any more: as little as keeps the pipe
+full where that hurts nobody, more where other connections would wait for the slow one."""
+
+_CLOSE_S = 1.0
+"""For the closing handshake; the socket is dropped after it."""
+
+
+class Tunnel:
+    """An established tunnel; runs from `start` until `on_lost` was called (once).
+
+    Args:
+        ws: a websocket that agreed on `SPDY/3.1+portforward.k8s.io`.
+        pod: its name, for messages.
+        tasks: owner of the tunnel's tasks.
+        dispose: runs what closes the websocket, to its end.
+        on_lost: told when the tunnel is over, with the reason.
+        on_idle: told when its last stream ended.
+    """
+
+    def __init__(
+        self,
+        ws: aiohttp.ClientWebSocketResponse,
+        pod: str,
+        tasks: TaskGroup,
+        *,
+        dispose: Dispose,
+        on_lost: Callable[[Tunnel, KappError], None],
+        on_idle: Callable[[Tunnel], None],
+    ) -> None:
+        self.pod = pod
+        self.session = spdy.SpdySession("client")
+        self._ws = ws
+        self._tasks = tasks
+        self._dispose_later = dispose
+        self._on_lost = on_lost
+        self._on_idle = on_idle
+        self._writer = WebsocketWriter(
+            ws, join=True, on_pause=self._pause_streams, on_resume=self._resume_streams
+        )
+        self._streams: dict[int, TunnelStream] = {}  # by the id of the data and of the error stream
+        self._open: set[TunnelStream] = set()
+        self._slow: set[TunnelStream] = set()
+        self._next_request = 0
+        self._reading = asyncio.Event()
+        self._reading.set()
+        self._loop = asyncio.get_running_loop()
+        self._heard = asyncio.Event()
+        self._heard_at = self._loop.time()
+        self._sent_since_heard = 0
+        self._attention = asyncio.Event()
+        self._running: list[asyncio.Task[None]] = []
+        self._suspect = False
+        self._going_away = False
+        self._lost = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether a new connection should be put on this tunnel."""
+        return not (self._lost or self._suspect or self._going_away or self.congested)
+
+    @property
+    def congested(self) -> bool:
+        """Whether a stream's user reads more slowly than the pod sends."""
+        return any(stream.held > CONGESTED_BYTES for stream in self._open)
+
+    @property
+    def stream_count(self) -> int:
+        """Connections open on it."""
+        return len(self._open)
+
+    @property
+    def writing_paused(self) -> bool:
+        """Whether streams should not write now."""
+        return self._writer.paused
+
+    def start(self) -> None:
+        """Begin to read, write and watch."""
+        for name, run in (("read", self._read), ("write", self._write), ("watch", self._watch)):
+            self._running.append(self._tasks.spawn(run(), f"tunnel-{name} {self.pod}"))
+
+    def open(self, port: int, receiver: StreamReceiver) -> TunnelStream:
+        """A connection to `port` in the pod, usable at once: nothing is waited for.
+
+        That the pod refuses it is told by `receiver.stream_lost`.
+        """
+        headers = {"port": str(port), "requestid": str(self._next_request)}
+        self._next_request += 1
+        error_id, error_head = self.session.syn_stream({"streamtype": "error", **headers})
+        error_end = self.session.data_head(error_id, 0, fin=True)
+        data_id, data_head = self.session.syn_stream({"streamtype": "data", **headers})
+        stream = TunnelStream(self, port, data_id, error_id, receiver)
+        self._streams[data_id] = self._streams[error_id] = stream
+        self._open.add(stream)
+        self.send(error_head, error_end, data_head)
+        if self._loop.time() - self._heard_at > _FRESH_S:
+            self._attention.set()
+        return stream
+
+    def send(self, *parts: Buffer) -> None:
+        """Queue bytes of the session, in the order in which it made them."""
+        if not self._lost:
+            self._writer.send(*parts)
+            self._sent_since_heard += sum(map(len, parts))
+
+    def discard(self, stream: TunnelStream) -> None:
+        """Called by a stream that is over. Its error stream may still be open; that is dropped."""
+        if stream not in self._open:
+            return
+        self._open.discard(stream)
+        self._streams.pop(stream.data_id, None)
+        self._streams.pop(stream.error_id, None)
+        self._slow.discard(stream)
+        self._judge_reading()
+        if not self._open and not self._lost:
+            self._on_idle(self)
+
+    def held_changed(self, stream: TunnelStream) -> None:
+        """Called by a stream when it holds more or less data back."""
+        limit = _HELD_ALONE_BYTES if len(self._open) == 1 else _HELD_AMONG_OTHERS_BYTES
+        if stream.held > limit:
+            self._slow.add(stream)
+        elif stream.held <= limit // 2:
+            self._slow.discard(stream)
+        self._judge_reading()
+
+    def fail(self, error: KappError) -> None:
+        """The tunnel is over; every stream hears it. Does nothing the second time."""
+        if self._lost:
+            return
+        self._lost = True
+        for stream in list(self._open):
+            stream.lost(error)
+        self._open.clear()
+        self._streams.clear()
+        self._on_lost(self, error)
+        self._dispose_later(self._dispose())
+
+    async def close(self) -> None:
+        """End the tunnel and its streams, and wait until its socket is closed."""
+        self._lost = True
+        for stream in list(self._open):
+            stream.lost(StreamBroken(f"the tunnel to pod {self.pod} was closed"))
+        await self._dispose()
+
+    async def _dispose(self) -> None:
+        await cancel(*self._running)
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._ws.close()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            pass  # the peer is gone: what aiohttp holds of the socket is dropped by now
+
+    # -- reading
+
+    async def _read(self) -> None:
+        error: KappError = StreamBroken(f"the tunnel to pod {self.pod} closed")
+        try:
+            while True:
+                if not self._reading.is_set():
+                    await self._reading.wait()
+                message = await self._ws.receive()
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    self._hear()
+                    for event in self.session.feed(message.data):
+                        self._on_event(event)
+                elif message.type is not aiohttp.WSMsgType.TEXT:
+                    break
+        except spdy.SpdyError as broken:
+            error = broken
+        except (aiohttp.ClientError, OSError) as broken:
+            error = StreamBroken(f"the tunnel to pod {self.pod} broke: {broken}")
+            error.__cause__ = broken
+        self.fail(error)
+
+    def _hear(self) -> None:
+        self._heard_at = self._loop.time()
+        self._sent_since_heard = 0
+        self._suspect = False
+        self._heard.set()
+
+    def _on_event(self, event: spdy.Event) -> None:
+        if isinstance(event, spdy.Data):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                stream.receive(event)
+        elif isinstance(event, spdy.SynReply):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                stream.accept()
+        elif isinstance(event, spdy.RstStream):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                stream.reset_by_peer()
+        elif isinstance(event, spdy.Ping):
+            self.send(self.session.pong(event.ping_id))
+        elif isinstance(event, spdy.GoAway):
+            self._going_away = True
+
+    def _judge_reading(self) -> None:
+        if self._slow and not self._lost:
+            self._reading.clear()
+        elif not self._reading.is_set():
+            self._heard_at = self._loop.time()  # silence until now was of kapp's making
+            self._reading.set()
+
+    # -- writing
+
+    async def _write(self) -> None:
+        try:
+            await self._writer.run()
+        except (aiohttp.ClientError, OSError) as broken:
+            error = StreamBroken(f"the tunnel to pod {self.pod} broke: {broken}")
+            error.__cause__ = broken
+            self.fail(error)
+
+    def _pause_streams(self) -> None:
+        for stream in list(self._open):
+            stream.receiver.pause_writing()
+
+    def _resume_streams(self) -> None:
+        for stream in list(self._open):
+            stream.receiver.resume_writing()
+
+    # -- watching
+
+    async def _watch(self) -> None:
+        while True:
+            interval = PING_BUSY_S if self._open else PING_IDLE_S
+            due = self._heard_at + interval
+            if not self._reading.is_set():
+                due = self._loop.time() + interval
+            if self._loop.time() < due and not await self._asked_for_attention(due):
+                continue
+            self._attention.clear()
+            if self._reading.is_set() and not await self._answers():
+                self.fail(StreamBroken(f"the tunnel to pod {self.pod} does not answer"))
+                return
+
+    async def _asked_for_attention(self, until: float) -> bool:
+        """Wait; whether a new stream wants the tunnel checked now."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._attention.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _answers(self) -> bool:
+        """Ping until something is heard; False if the tunnel is dead."""
+        asked_at = self._loop.time()
+        while True:
+            self._heard.clear()
+            self.send(self.session.ping()[1])
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._heard.wait()
+                return True
+            except TimeoutError:
+                pass
+            if not self._reading.is_set():
+                return True  # not judged while kapp itself does not read
+            waited = self._loop.time() - asked_at
+            stalled = self._sent_since_heard > _STALLED_UPLOAD_BYTES
+            if waited > (_STALLED_UPLOAD_S if stalled else ANSWER_S * 1.5):
+                return False
+            self._become_suspect()
+
+    def _become_suspect(self) -> None:
+        self._suspect = True
+        error = StreamBroken(f"the tunnel to pod {self.pod} does not answer")
+        for stream in [s for s in self._open if not s.accepted]:
+            stream.lost(error)

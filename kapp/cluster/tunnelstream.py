@@ -1,0 +1,178 @@
+"""One connection in a tunnel: a data stream and an error stream, paired by their request id.
+
+Rules of the server side (k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go): text on the
+error stream means that the connection failed; both streams are closed when the forwarding is over,
+the error stream first. The error stream's end therefore is the handler's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from kapp.cluster.podstream import Buffer, PodStream, StreamBroken, StreamReceiver, refusal
+from kapp.wire import spdy
+
+if TYPE_CHECKING:
+    from kapp.cluster.tunnel import Tunnel
+    from kapp.errors import KappError
+
+_ERROR_TEXT_BYTES = 4096
+"""Of the error stream; the servers' texts are under 500."""
+
+_VERDICT_S = 1.0
+"""A connection that ended without a byte waits this long for the error stream to say why."""
+
+
+class TunnelStream(PodStream):
+    """Made by `Tunnel.open`; `receive`, `accept`, `reset_by_peer` and `lost` are the tunnel's."""
+
+    def __init__(
+        self, tunnel: Tunnel, port: int, data_id: int, error_id: int, receiver: StreamReceiver
+    ) -> None:
+        self.port = port
+        self.data_id = data_id
+        self.error_id = error_id
+        self.receiver = receiver
+        self.held = 0  # bytes in _backlog
+        self._tunnel = tunnel
+        self._backlog: deque[memoryview] = deque()
+        self._accepted = False
+        self._reading_paused = False
+        self._any_data = False
+        self._ended_by_us = False
+        self._ended_by_pod = False  # received
+        self._end_told = False  # and handed on
+        self._error_text = bytearray()
+        self._error_ended = False
+        self._verdict: asyncio.TimerHandle | None = None
+        self._over = False
+
+    @property
+    def accepted(self) -> bool:
+        """See PodStream."""
+        return self._accepted
+
+    def write(self, data: Buffer) -> None:
+        """See PodStream."""
+        if not (self._over or self._ended_by_us) and data:
+            for start in range(0, len(data), spdy.MAX_DATA_BYTES):
+                part = data[start : start + spdy.MAX_DATA_BYTES]
+                self._tunnel.send(self._tunnel.session.data_head(self.data_id, len(part)), part)
+
+    def write_eof(self) -> None:
+        """See PodStream."""
+        if not (self._over or self._ended_by_us):
+            self._ended_by_us = True
+            self._tunnel.send(self._tunnel.session.data_head(self.data_id, 0, fin=True))
+            self._finish_if_done()
+
+    def pause_reading(self) -> None:
+        """See PodStream."""
+        self._reading_paused = True
+
+    def resume_reading(self) -> None:
+        """See PodStream."""
+        self._reading_paused = False
+        while self._backlog and not (self._reading_paused or self._over):
+            data = self._backlog.popleft()
+            self.held -= len(data)
+            self.receiver.data_received(data)
+        if not self._over:
+            self._tunnel.held_changed(self)
+            self._tell_end()
+
+    def abort(self) -> None:
+        """See PodStream."""
+        if not self._over:
+            self._tunnel.send(
+                self._tunnel.session.rst_stream(self.data_id),
+                self._tunnel.session.rst_stream(self.error_id),
+            )
+            self._end()
+
+    # -- called by the tunnel
+
+    def accept(self) -> None:
+        """The server took the stream."""
+        self._accepted = True
+
+    def receive(self, event: spdy.Data) -> None:
+        """Payload or the end of either stream."""
+        self._accepted = True
+        if event.stream_id == self.error_id:
+            self._receive_error(event)
+            return
+        if event.payload:
+            self._any_data = True
+            if self._reading_paused or self._backlog:
+                self._backlog.append(event.payload)
+                self.held += len(event.payload)
+                self._tunnel.held_changed(self)
+            else:
+                self.receiver.data_received(event.payload)
+        if event.fin and not self._over:
+            self._ended_by_pod = True
+            self._tell_end()
+
+    def reset_by_peer(self) -> None:
+        """The server gave the stream up."""
+        self.lost(self._failure() or StreamBroken(f"pod {self._tunnel.pod} reset the connection"))
+
+    def lost(self, error: KappError | None) -> None:
+        """The stream is over, as is told to the receiver."""
+        if not self._over:
+            self._release()
+            self._end()
+            self.receiver.stream_lost(error)
+
+    # -- states
+
+    def _receive_error(self, event: spdy.Data) -> None:
+        room = _ERROR_TEXT_BYTES - len(self._error_text)
+        self._error_text += event.payload[:room]
+        if event.fin:
+            self._error_ended = True
+            failure = self._failure()
+            if failure is not None:
+                self.lost(failure)
+            else:
+                self._tell_end()
+
+    def _failure(self) -> KappError | None:
+        text = self._error_text.decode("utf-8", "replace")
+        return refusal(text, self.port, self._tunnel.pod) if text else None
+
+    def _tell_end(self) -> None:
+        """Hand on the pod's end once everything before it was handed on, and its cause is known."""
+        if self._ended_by_pod and not self._end_told and not self._backlog:
+            if not (self._any_data or self._error_ended):
+                if self._verdict is None:
+                    loop = asyncio.get_running_loop()
+                    self._verdict = loop.call_later(_VERDICT_S, self._no_verdict)
+                return
+            self._end_told = True
+            self.receiver.eof_received()
+        self._finish_if_done()
+
+    def _no_verdict(self) -> None:
+        self._any_data = True
+        self._tell_end()
+
+    def _finish_if_done(self) -> None:
+        if self._end_told and (self._ended_by_us or self._error_ended):
+            self.lost(None)
+
+    def _release(self) -> None:
+        """Reset what is still open, so that the server's side is freed too."""
+        if not self._ended_by_us:
+            self._tunnel.send(self._tunnel.session.rst_stream(self.data_id))
+
+    def _end(self) -> None:
+        self._over = True
+        self._backlog.clear()
+        self.held = 0
+        if self._verdict is not None:
+            self._verdict.cancel()
+        self._tunnel.discard(self)
