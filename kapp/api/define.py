@@ -82,6 +82,8 @@ def define(
         validate=validate,
         selectable=selectable,
         has_status=has_status,
+        # Resources are named as in Tilt: `web:deployment:shop`, `(Kappfile)`.
+        name_rule="path_segment",
     )
 
 

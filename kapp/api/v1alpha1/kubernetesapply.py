@@ -150,6 +150,8 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
     """How it goes.
 
     Attributes:
+        observed_generation: The newest spec that was looked at.
+        runtime_status: Of what was applied: pending, ok, error, not_applicable.
         result_yaml: What the cluster returned; without status, managedFields and Secret values.
         error: Why the newest input is not applied.
         last_apply_start_time: When the newest attempt began.
@@ -157,12 +159,17 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
         applied_input_hash: Names the input that was applied last.
         attempted_input_hash: Names the input of the newest attempt.
         attempts: How often the newest input was tried in vain.
+        handled_trigger: The trigger (`kapp trigger`) that was carried out last.
+        waiting_reason: Why the newest input is not applied yet: waiting-for-cluster,
+            waiting-for-dep, waiting-for-trigger or forbidden-context.
         objects: What was applied last, in the order of the input.
         pods: How many pods there are.
         disable_status: Whether it is disabled.
         conditions: Applied, and Ready.
     """
 
+    observed_generation: int = 0
+    runtime_status: str = ""
     result_yaml: str = msgspec.field(default="", name="resultYAML")
     error: str = ""
     last_apply_start_time: Time = ""
@@ -170,6 +177,8 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
     applied_input_hash: str = ""
     attempted_input_hash: str = ""
     attempts: int = 0
+    handled_trigger: str = ""
+    waiting_reason: str = ""
     objects: list[AppliedObject] = []
     pods: PodCounts | None = None
     disable_status: DisableStatus | None = None

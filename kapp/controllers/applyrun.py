@@ -1,0 +1,155 @@
+"""One attempt to apply an input, in the background, so that its reconciler never waits.
+
+A run ends with the applied objects or an error; `wake` is called when it ends and whenever what it
+says about itself changes. Used by `kapp.controllers.kubernetesapply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from kapp.aio.supervise import TaskGroup
+from kapp.cluster.apply import ApplyError, Progress, Target, apply, resolve
+from kapp.cluster.failures import Rejected
+from kapp.cluster.inventory import Inventory
+from kapp.controllers.applyinput import ApplyInput
+from kapp.controllers.connections import ClusterHandle
+from kapp.errors import ConfigError, KappError
+from kapp.machinery.objects import Object, key_of
+from kapp.machinery.status import ApiError
+from kapp.runtime.client import PatchType
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+"""The annotation that `kubectl rollout restart` changes in a pod template."""
+
+_RESTARTABLE = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+# These do their work once: to do it again they are made anew. They hold no data.
+_RERUNNABLE = frozenset({"Job", "Pod"})
+_NOT_FOUND = 404
+
+
+class ApplyRun:
+    """A running or ended attempt.
+
+    Attributes:
+        given: what is applied.
+        started_at: wall time, as written in the status.
+        retrying: why it is tried again right now, or "".
+        applied: what the cluster returned, in the end; after an error, as far as it got.
+        error: why it failed, in the end.
+    """
+
+    def __init__(
+        self,
+        given: ApplyInput,
+        handle: ClusterHandle,
+        inventory: Inventory,
+        *,
+        timeout_s: float,
+        trigger: bool,
+        started_at: str,
+        wake: Callable[[], None],
+        tasks: TaskGroup,
+        name: str,
+    ) -> None:
+        self.given = given
+        self.started_at = started_at
+        self.retrying = ""
+        self.applied: list[Object] = []
+        self.error: KappError | None = None
+        self._handle = handle
+        self._inventory = inventory
+        self._timeout_s = timeout_s
+        self._trigger = trigger
+        self._wake = wake
+        self._task = tasks.spawn(self._run(), name)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._task.done()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its error is the input's own fault, so that only another input helps."""
+        errors = self.error.errors if isinstance(self.error, ApplyError) else (self.error,)
+        return any(isinstance(error, Rejected | ConfigError) for error in errors)
+
+    def cancel(self) -> None:
+        """Give up; nobody is woken."""
+        self._wake = _nobody
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            self.applied = await self._apply()
+        except ApplyError as error:
+            self.error, self.applied = error, list(error.applied)
+        except KappError as error:
+            self.error = error
+        except Exception as error:
+            self.error = KappError(f"kapp failed to apply it: {type(error).__name__}: {error}")
+            raise
+        finally:
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    async def _apply(self) -> list[Object]:
+        handle = self._handle
+        connection = handle.connection
+        targets = await resolve(handle.mapping, self.given.objects, connection.namespace)
+        if self._trigger:
+            await self._each(targets, _RERUNNABLE, self._delete)
+        applied = await apply(
+            connection.client,
+            targets,
+            record=self._inventory.record,
+            on_progress=self._on_progress,
+            timeout_s=self._timeout_s,
+            force=self.given.force,
+        )
+        if self._trigger:
+            await self._each(targets, _RESTARTABLE, self._restart)
+        return applied
+
+    async def _each(
+        self,
+        targets: Sequence[Target],
+        kinds: frozenset[str],
+        act: Callable[[Target], Awaitable[None]],
+    ) -> None:
+        await asyncio.gather(*(act(one) for one in targets if one.resource.kind in kinds))
+
+    async def _delete(self, target: Target) -> None:
+        namespace, name = key_of(target.obj)
+        client = self._handle.connection.client
+        try:
+            await client.delete(target.resource, name, namespace, propagation="Background")
+        except ApiError as error:
+            if error.code != _NOT_FOUND:
+                raise
+
+    async def _restart(self, target: Target) -> None:
+        """As `kubectl rollout restart`; by another field manager, so that it stays."""
+        namespace, name = key_of(target.obj)
+        annotations = {RESTARTED_AT: self.given.trigger}
+        await self._handle.connection.client.patch(
+            target.resource,
+            name,
+            {"spec": {"template": {"metadata": {"annotations": annotations}}}},
+            PatchType.MERGE,
+            namespace,
+            field_manager="kapp-restart",
+        )
+
+    def _on_progress(self, progress: Progress) -> None:
+        trouble = ""
+        if progress.state in ("retrying", "waiting", "recreating"):
+            trouble = f"{progress.object}: {progress.message}"
+        if trouble != self.retrying and (trouble or progress.state == "applied"):
+            self.retrying = trouble
+            self._wake()
+
+
+def _nobody() -> None:
+    return None

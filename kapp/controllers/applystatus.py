@@ -1,0 +1,90 @@
+"""The conditions and counts of a KubernetesApply's status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from kapp.api.v1alpha1.kubernetesapply import (
+    APPLIED,
+    READY,
+    REASON_APPLIED,
+    REASON_ERROR,
+    KubernetesApply,
+    PodCounts,
+)
+from kapp.api.v1alpha1.kubernetesdiscovery import Pod
+from kapp.api.v1alpha1.meta import Condition
+from kapp.machinery.objects import format_time
+
+SUCCEEDED = "Succeeded"
+
+
+def set_condition(
+    conditions: list[Condition], kind: str, status: str, reason: str, message: str, now: datetime
+) -> list[Condition]:
+    """`conditions` with one set; its lastTransitionTime moves only when its status changes."""
+    old = next((one for one in conditions if one.type == kind), None)
+    moved = old is None or old.status != status
+    made = Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=format_time(now) if old is None or moved else old.last_transition_time,
+    )
+    return [made if one.type == kind else one for one in conditions] + ([] if old else [made])
+
+
+def set_applied(apply: KubernetesApply, reason: str, message: str, now: datetime) -> None:
+    """Set the Applied condition; its status is True for the reason Applied only."""
+    status = "True" if reason == REASON_APPLIED else "False"
+    apply.status.conditions = set_condition(
+        apply.status.conditions, APPLIED, status, reason, message, now
+    )
+
+
+def is_applied(apply: KubernetesApply) -> bool:
+    """Whether the newest input is applied."""
+    return any(one.type == APPLIED and one.status == "True" for one in apply.status.conditions)
+
+
+def is_failed(apply: KubernetesApply) -> bool:
+    """Whether the newest input was refused."""
+    return any(
+        one.type == APPLIED and one.reason == REASON_ERROR for one in apply.status.conditions
+    )
+
+
+def set_ready(apply: KubernetesApply, problem: tuple[bool, str, str] | None, now: datetime) -> None:
+    """Set the Ready condition and runtimeStatus.
+
+    Ready is True if the newest input is applied and there is no `problem` (failed, reason,
+    message).
+    """
+    status, reason, message = "True", "Ready", ""
+    if not is_applied(apply):
+        status, reason, message = "False", "NotApplied", "the newest input is not applied"
+    elif problem is not None:
+        status, reason, message = "False", problem[1], problem[2]
+    apply.status.conditions = set_condition(
+        apply.status.conditions, READY, status, reason, message, now
+    )
+    if not apply.status.objects:
+        apply.status.runtime_status = "pending"
+    elif problem is not None:
+        apply.status.runtime_status = "error" if problem[0] else "pending"
+    else:
+        apply.status.runtime_status = "ok"
+
+
+def current_pods(pods: Iterable[Pod]) -> list[Pod]:
+    """Pods of the newest apply that are not being deleted."""
+    return [pod for pod in pods if pod.current and not pod.deleting]
+
+
+def count_pods(pods: Iterable[Pod]) -> PodCounts:
+    """How many of the newest apply's pods there are, and how many serve or have done their work."""
+    current = current_pods(pods)
+    ready = sum(pod.ready or pod.phase == SUCCEEDED for pod in current)
+    return PodCounts(ready=ready, total=len(current))

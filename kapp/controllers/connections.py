@@ -1,0 +1,63 @@
+"""The connections to clusters, by the name of the Cluster object. Handles only: no state.
+
+Every reconciler that talks to a cluster gets its connection here. Making one does nothing on the
+wire, so a dead cluster delays nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from kapp.api.v1alpha1.cluster import KubernetesClusterConnection
+from kapp.cluster.connection import Connection
+from kapp.cluster.kubeconfig import KubeContext
+from kapp.cluster.mapping import RestMapping
+
+DEFAULT = "default"
+"""The name of the Cluster that the engine was started for."""
+
+
+class ClusterHandle(msgspec.Struct, frozen=True, eq=False):
+    """A connection and what is known of the API behind it."""
+
+    spec: KubernetesClusterConnection
+    connection: Connection
+    mapping: RestMapping
+
+
+class Connections:
+    """Clusters' connections.
+
+    Args:
+        resolve: the kubeconfig's context for what a Cluster's spec names; raises ConfigError.
+    """
+
+    def __init__(self, resolve: Callable[[KubernetesClusterConnection], KubeContext]) -> None:
+        self._resolve = resolve
+        self._handles: dict[str, ClusterHandle] = {}
+
+    def get(self, name: str) -> ClusterHandle | None:
+        """The handle of a cluster that `open` was called for."""
+        return self._handles.get(name)
+
+    async def open(self, name: str, spec: KubernetesClusterConnection) -> ClusterHandle:
+        """The handle; a new one if the spec is another than before. Raises ConfigError."""
+        handle = self._handles.get(name)
+        if handle is None or handle.spec != spec:
+            await self.drop(name)
+            connection = Connection(self._resolve(spec))
+            handle = ClusterHandle(spec, connection, RestMapping(connection.client))
+            self._handles[name] = handle
+        return handle
+
+    async def drop(self, name: str) -> None:
+        """Close one; fine if there is none."""
+        if (handle := self._handles.pop(name, None)) is not None:
+            await handle.connection.close()
+
+    async def close(self) -> None:
+        """Close all."""
+        await asyncio.gather(*(self.drop(name) for name in list(self._handles)))

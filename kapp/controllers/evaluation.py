@@ -1,0 +1,163 @@
+"""Evaluates a Kappfile so that nobody sees a half-written file.
+
+A result that looks like one (an error that says so, or resources that are gone all of a sudden) is
+believed only when the files it was read from have been quiet for a moment; until then they are
+read again. Used by `kapp.controllers.kappfile`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from kapp.kappfile.context import KubeContextInfo
+from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.model import Result
+
+# Editors and tools write a file within some milliseconds; a person does not notice twice as long.
+QUIET_S = 0.1
+# Files that never rest (a tool that writes them all the time) are believed after this many looks.
+MAX_LOOKS = 20
+# The kernel stamps files with the time of its last tick: up to 10 ms before the moment itself.
+_CLOCK_GRAIN_NS = 10_000_000
+
+
+Signature: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
+
+
+class Outcome(NamedTuple):
+    """How an evaluation ended: exactly one of `result` and `error`; and what it depended on."""
+
+    result: Result | None
+    error: KappfileError | None
+    watched_paths: tuple[Path, ...]
+    watched_trees: tuple[Path, ...]
+    output: tuple[str, ...]
+    signature: Signature
+    started_ns: int
+
+    def changed_on_disk(self, watched_before: Collection[Path]) -> bool:
+        """Whether a file is no longer as it was read.
+
+        A change during the evaluation made an event, unless the file was not watched yet: then its
+        modification time tells.
+        """
+        now = signature(self.watched_paths)
+        return now != self.signature or any(
+            stat is not None and stat[1] >= self.started_ns and path not in watched_before
+            for path, stat in now
+        )
+
+    def resource_names(self) -> set[str]:
+        """The resources it declares; none after an error."""
+        return {one.name for one in self.result.resources} if self.result is not None else set()
+
+
+class Evaluator:
+    """Evaluates Kappfiles in a thread, and keeps what makes the next evaluation fast.
+
+    Args:
+        context: the cluster they are evaluated for.
+        env: the environment they see.
+        now: wall time.
+    """
+
+    def __init__(
+        self, context: KubeContextInfo, env: Mapping[str, str], now: Callable[[], datetime]
+    ) -> None:
+        # The interpreter is loaded when the first Kappfile is, not when the engine's code is.
+        from kapp.kappfile.manifests import ManifestCache
+
+        self._context = context
+        self._env = env
+        self._now = now
+        self._caches: dict[str, ManifestCache] = {}
+        self._make_cache = ManifestCache
+
+    async def evaluate(
+        self,
+        path: str,
+        args: Sequence[str],
+        *,
+        known: Iterable[str],
+        superseded: Callable[[], bool],
+    ) -> Outcome | None:
+        """The outcome once it can be believed, or None when `superseded` says it is of no use.
+
+        `known` names the resources of the evaluation before: that one is gone is believed late.
+        """
+        known = set(known)
+        for look in range(MAX_LOOKS):
+            outcome = await asyncio.to_thread(self._evaluate, path, args, superseded)
+            if superseded():
+                return None
+            if not _looks_half_written(outcome, known) or look == MAX_LOOKS - 1:
+                return outcome
+            await asyncio.sleep(QUIET_S)
+            if superseded():
+                return None
+            if signature(outcome.watched_paths) == outcome.signature:
+                return outcome
+        return None
+
+    def forget(self, path: str) -> None:
+        """Drop what is kept for a Kappfile."""
+        self._caches.pop(path, None)
+
+    def _evaluate(self, path: str, args: Sequence[str], superseded: Callable[[], bool]) -> Outcome:
+        from kapp.kappfile.evaluate import evaluate
+
+        started_ns = int(self._now().timestamp() * 1e9) - _CLOCK_GRAIN_NS
+        cache = self._caches.setdefault(path, self._make_cache())
+        try:
+            result = evaluate(
+                Path(path),
+                args=args,
+                context=self._context,
+                env=self._env,
+                cancelled=superseded,
+                cache=cache,
+            )
+        except KappfileError as error:
+            return _outcome(None, error, error, started_ns)
+        return _outcome(result, None, result, started_ns)
+
+
+def _outcome(
+    result: Result | None,
+    error: KappfileError | None,
+    ending: Result | KappfileError,
+    started_ns: int,
+) -> Outcome:
+    return Outcome(
+        result,
+        error,
+        ending.watched_paths,
+        ending.watched_trees,
+        ending.output,
+        signature(ending.watched_paths),
+        started_ns,
+    )
+
+
+def _looks_half_written(outcome: Outcome, known: set[str]) -> bool:
+    if outcome.error is not None:
+        return outcome.error.transient
+    return not known <= outcome.resource_names()
+
+
+def signature(paths: Iterable[Path]) -> Signature:
+    """What changes when one of the files does: inode, modification time in ns, size in bytes."""
+    return tuple((path, _stat(path)) for path in paths)
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_ino, info.st_mtime_ns, info.st_size

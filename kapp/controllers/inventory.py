@@ -1,0 +1,123 @@
+"""Deletes from the cluster what has left the project.
+
+Not a kind of kapp's API: one key per Cluster, woken by KubernetesApplys and Kappfiles. It acts only
+when every Kappfile is evaluated (so that half of the objects is never taken for all of them) and no
+apply is under way; what a resource that fails to apply had applied before, stays. An object that
+moved to another resource is still wanted, hence not deleted. The engine's end deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kapp.api.typed import TypedClient
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
+from kapp.api.v1alpha1.kubernetesapply import (
+    APPLIED,
+    REASON_APPLYING,
+    REASON_RETRYING,
+    KubernetesApply,
+)
+from kapp.cluster.inventory import MemberKey
+from kapp.controllers.applyinput import wanted_keys
+from kapp.controllers.applystatus import is_applied, is_failed
+from kapp.controllers.connections import Connections
+from kapp.controllers.inventories import Inventories
+from kapp.controllers.logsink import LogSink
+from kapp.machinery.objects import Object, ObjectKey, gvk_of
+
+
+class InventoryReconciler:
+    """Prunes each Cluster's inventory.
+
+    Args:
+        objects: kapp's API.
+        connections: the clusters.
+        inventories: what this project applied to them.
+        log: where deletions are written.
+    """
+
+    def __init__(
+        self,
+        objects: TypedClient,
+        connections: Connections,
+        inventories: Inventories,
+        log: LogSink,
+    ) -> None:
+        self._objects = objects
+        self._connections = connections
+        self._inventories = inventories
+        self._log = log
+        # What was wanted when nothing else was left in the cluster; None before the first look.
+        self._pruned: dict[str, set[MemberKey]] = {}
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Delete what no KubernetesApply of the cluster wants any more."""
+        handle = self._connections.get(key.name)
+        if handle is None or not await self._settled():
+            return None
+        applies = [
+            one for one in await self._objects.list(KubernetesApply) if one.spec.cluster == key.name
+        ]
+        if any(_is_pending(one) for one in applies):
+            return None
+        namespace = handle.connection.namespace
+        wanted: set[MemberKey] = set()
+        for apply in applies:
+            if _is_disabled(apply):
+                continue
+            wanted |= wanted_keys(apply, namespace)
+            if not is_applied(apply):
+                wanted |= _applied_before(apply)
+        pruned = self._pruned.get(key.name)
+        if pruned is not None and pruned <= wanted:
+            self._pruned[key.name] = wanted
+            return None
+        if any(is_failed(one) and not one.status.applied_input_hash for one in applies):
+            # Nobody knows which of the surplus objects it would have replaced.
+            return None
+        inventory = self._inventories.of(key.name, handle)
+        removal = await inventory.prune(wanted)
+        for name in removal.deleted:
+            self._log.write(MAIN, f"deleted {name}: it has left the project\n")
+        for left in removal.left:
+            self._log.write(MAIN, f"kept {left.object}: {left.why}\n")
+        self._pruned[key.name] = wanted
+        return None
+
+    async def _settled(self) -> bool:
+        """Whether every Kappfile's objects are complete, and none of them is in error."""
+        kappfiles = await self._objects.list(Kappfile)
+        return all(
+            one.status.terminated is not None and not one.status.terminated.error
+            for one in kappfiles
+        )
+
+
+def keys_of(obj: Object) -> Iterable[ObjectKey]:
+    """For the source of KubernetesApplys: its Cluster."""
+    return (ObjectKey("", (obj.get("spec") or {}).get("cluster") or "default"),)
+
+
+def _is_disabled(apply: KubernetesApply) -> bool:
+    return apply.status.disable_status is not None and apply.status.disable_status.disabled
+
+
+def _is_pending(apply: KubernetesApply) -> bool:
+    """Whether its newest input is being applied, or has not been looked at."""
+    if apply.status.observed_generation != apply.metadata.generation:
+        return True
+    reasons = [one.reason for one in apply.status.conditions if one.type == APPLIED]
+    return not reasons or reasons[0] in (REASON_APPLYING, REASON_RETRYING)
+
+
+def _applied_before(apply: KubernetesApply) -> set[MemberKey]:
+    return {
+        MemberKey(
+            gvk_of({"apiVersion": one.api_version, "kind": one.kind}).group,
+            one.kind,
+            one.namespace,
+            one.name,
+        )
+        for one in apply.status.objects
+    }

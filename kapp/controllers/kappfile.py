@@ -1,0 +1,269 @@
+"""Kappfile: evaluates the file, and keeps the objects that it wants in kapp's API.
+
+Woken by Kappfile objects and by their FileWatches. An error
+leaves the objects of the evaluation before it as they are, and is shown in the status and in the
+Kappfile's logs. `status.running` is set from before the first object is written until the last one
+is, so that nobody takes half of the objects for all of them (`kapp.controllers.inventory`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from kapp.api.typed import TypedClient, encode, owner_name
+from kapp.api.v1alpha1.configmap import ConfigMap
+from kapp.api.v1alpha1.filewatch import FileWatch
+from kapp.api.v1alpha1.kappfile import (
+    Kappfile,
+    KappfileRunning,
+    KappfileStatus,
+    KappfileTerminated,
+)
+from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
+from kapp.api.v1alpha1.meta import TypedObject
+from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.controllers import kappfileobjects as wants
+from kapp.controllers.evaluation import Evaluator, Outcome
+from kapp.controllers.logsink import LogSink
+from kapp.errors import KappError
+from kapp.kappfile.context import KubeContextInfo, check_context
+from kapp.machinery.objects import Object, ObjectKey, format_micro_time
+
+T = TypeVar("T", bound=TypedObject)
+
+
+class KappfileOptions(msgspec.Struct, kw_only=True, frozen=True):
+    """What the command line decided.
+
+    Attributes:
+        context: The cluster that Kappfiles are evaluated for.
+        selected: The resources to enable at first; empty for all.
+        port_forwards: Whether to forward ports at all.
+    """
+
+    context: KubeContextInfo
+    selected: tuple[str, ...] = ()
+    port_forwards: bool = True
+
+
+class _Evaluated(msgspec.Struct):
+    """The last outcome of a Kappfile, and what was watched when it was evaluated."""
+
+    uid: str
+    outcome: Outcome
+    watched_before: frozenset[Path]
+
+
+class KappfileReconciler:
+    """Reconciles Kappfiles.
+
+    Args:
+        objects: kapp's API.
+        evaluator: evaluates them.
+        options: what the command line decided.
+        log: where errors, warnings and prints go.
+        now: wall time.
+    """
+
+    def __init__(
+        self,
+        objects: TypedClient,
+        evaluator: Evaluator,
+        options: KappfileOptions,
+        log: LogSink,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._objects = objects
+        self._evaluator = evaluator
+        self._options = options
+        self._log = log
+        self._now = now
+        self._evaluated: dict[str, _Evaluated] = {}
+        self._newest_event: dict[str, str] = {}
+
+    def keys_of_watch(self, obj: Object) -> Iterable[ObjectKey]:
+        """For the source of FileWatches: whose it is; notes its event, to end stale evaluations."""
+        name = owner_name(obj, Kappfile)
+        if not name:
+            return ()
+        self._newest_event[name] = (obj.get("status") or {}).get("lastEventTime", "")
+        return (ObjectKey("", name),)
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Evaluate if the input changed, and write what the outcome wants."""
+        kappfile = await self._objects.get(Kappfile, key.name)
+        if kappfile is None:
+            self._evaluated.pop(key.name, None)
+            return None
+        last = self._evaluated.get(key.name)
+        event, given = await self._input(kappfile)
+        if (
+            kappfile.status.evaluated_input == given
+            and last is not None
+            and last.uid == kappfile.metadata.uid
+            and not last.outcome.changed_on_disk(last.watched_before)
+        ):
+            return None
+        await self._evaluate(kappfile, event, given)
+        return None
+
+    async def _input(self, kappfile: Kappfile) -> tuple[str, str]:
+        """The newest event of its own FileWatch, and the name of everything it is evaluated by."""
+        names = [kappfile.metadata.name]
+        if kappfile.spec.restart_on is not None:
+            names += kappfile.spec.restart_on.file_watches
+        events = []
+        for name in names:
+            watch = await self._objects.get(FileWatch, name)
+            events.append(watch.status.last_event_time if watch is not None else "")
+        return events[0], "/".join([str(kappfile.metadata.generation), *events])
+
+    async def _evaluate(self, kappfile: Kappfile, event: str, given: str) -> None:
+        name = kappfile.metadata.name
+        known = kappfile.status.resources
+        started_at = format_micro_time(self._now())
+        reasons = self._reasons(kappfile, event)
+        await self._write(
+            kappfile,
+            evaluated_input=kappfile.status.evaluated_input,
+            running=KappfileRunning(reasons=reasons, started_at=started_at),
+        )
+        outcome = await self._evaluator.evaluate(
+            kappfile.spec.path,
+            kappfile.spec.args,
+            known=known,
+            superseded=lambda: self._newest_event.get(name, "") != event,
+        )
+        if outcome is None:
+            return  # the event that superseded it has woken this key already
+        last = self._evaluated.get(name)
+        watched = frozenset(last.outcome.watched_paths) if last is not None else frozenset()
+        error = outcome.error or self._refusal(outcome)
+        await self._watch(kappfile, outcome, watched if error is not None else frozenset())
+        if error is None:
+            try:
+                await self._write_objects(kappfile, outcome)
+            except KappError as refused:
+                error = refused
+        self._say(name, outcome, error)
+        self._evaluated[name] = _Evaluated(kappfile.metadata.uid, outcome, watched)
+        result = outcome.result
+        await self._write(
+            kappfile,
+            evaluated_input=given,
+            terminated=KappfileTerminated(
+                reasons=reasons,
+                error=_report(error),
+                started_at=started_at,
+                finished_at=format_micro_time(self._now()),
+                warning_count=len(result.warnings) if result is not None else 0,
+            ),
+            outcome=outcome if error is None else None,
+        )
+
+    def _reasons(self, kappfile: Kappfile, event: str) -> list[str]:
+        last = self._evaluated.get(kappfile.metadata.name)
+        if last is None:
+            return ["start"]
+        files = [] if event == "" else ["files"]
+        return files or ["spec"]
+
+    def _refusal(self, outcome: Outcome) -> KappError | None:
+        if outcome.result is None or not outcome.result.resources:
+            return None
+        allowed = outcome.result.settings.allowed_contexts
+        refusal = check_context(self._options.context, allowed)
+        return KappError(refusal.message, hint=refusal.hint) if refusal is not None else None
+
+    async def _write(
+        self,
+        kappfile: Kappfile,
+        *,
+        evaluated_input: str,
+        running: KappfileRunning | None = None,
+        terminated: KappfileTerminated | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        before = encode(kappfile)
+        old = kappfile.status
+        result = outcome.result if outcome is not None else None
+        kappfile.status = KappfileStatus(
+            running=running,
+            terminated=terminated,
+            evaluated_input=evaluated_input,
+            allowed_contexts=old.allowed_contexts
+            if result is None
+            else sorted(result.settings.allowed_contexts),
+            resources=old.resources if result is None else [one.name for one in result.resources],
+        )
+        await self._objects.write_status(kappfile, before)
+
+    async def _watch(self, kappfile: Kappfile, outcome: Outcome, also: frozenset[Path]) -> None:
+        """Watch what it read; after an error also what it read before, as it got less far."""
+        watch = wants.watch_of(kappfile, {*outcome.watched_paths, *also}, outcome.watched_trees)
+        await self._objects.ensure(watch)
+
+    async def _write_objects(self, kappfile: Kappfile, outcome: Outcome) -> None:
+        resources = outcome.result.resources if outcome.result is not None else ()
+        options = self._options
+        selected = set(options.selected)
+        await self._keep(
+            kappfile,
+            ConfigMap,
+            [
+                wants.disabling_of(
+                    kappfile, one, disabled=bool(selected) and one.name not in selected
+                )
+                for one in resources
+            ],
+            overwrite=False,
+        )
+        uis = [wants.ui_of(kappfile, one, order) for order, one in enumerate(resources, 1)]
+        applies = [
+            wants.apply_of(kappfile, one, forwards=options.port_forwards) for one in resources
+        ]
+        await self._keep(kappfile, KubernetesApply, applies)
+        await self._keep(kappfile, UIResource, [wants.own_ui(kappfile), *uis])
+
+    async def _keep(
+        self, kappfile: Kappfile, cls: type[T], wanted: Sequence[T], *, overwrite: bool = True
+    ) -> None:
+        """Make exactly `wanted` exist among the kind's objects that the Kappfile owns."""
+        resource_objects = await self._objects.list(cls)
+        existing = {obj.metadata.name: obj for obj in resource_objects}
+        for obj in wanted:
+            current = existing.get(obj.metadata.name)
+            if current is None or overwrite:
+                await self._objects.ensure(obj, current)
+        names = {obj.metadata.name for obj in wanted}
+        for name, obj in existing.items():
+            if name not in names and _is_owned(obj, kappfile):
+                await self._objects.delete(cls, name)
+
+    def _say(self, name: str, outcome: Outcome, error: KappError | None) -> None:
+        lines = [*outcome.output]
+        if outcome.result is not None:
+            lines += [f"warning: {warning}" for warning in outcome.result.warnings]
+        if error is not None:
+            lines.append(f"error: {_report(error)}")
+        if lines:
+            self._log.write(name, "\n".join(lines) + "\n")
+
+
+def _report(error: KappError | None) -> str:
+    if error is None:
+        return ""
+    report = getattr(error, "report", None)
+    return str(report()) if report is not None else error.one_line()
+
+
+def _is_owned(obj: TypedObject, owner: TypedObject) -> bool:
+    return any(
+        reference.controller and reference.uid == owner.metadata.uid
+        for reference in obj.metadata.owner_references
+    )

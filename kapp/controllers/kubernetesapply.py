@@ -1,0 +1,346 @@
+"""KubernetesApply: keeps the cluster in line with one resource's objects.
+
+Woken by its own objects, their KubernetesDiscoveries, the Kappfile, the Cluster, FileWatches and
+ConfigMaps it refers to, the applied objects in the cluster, and its own runs. It never waits for
+the cluster: an `ApplyRun` does, one per object, cancelled as soon as the input is another one.
+What leaves the project is deleted by `kapp.controllers.inventory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from kapp.aio.supervise import TaskGroup
+from kapp.api.durations import parse_duration
+from kapp.api.typed import TypedClient, encode, owned_by
+from kapp.api.v1alpha1.filewatch import FileWatch
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
+from kapp.api.v1alpha1.kubernetesapply import (
+    REASON_APPLIED,
+    REASON_APPLYING,
+    REASON_ERROR,
+    REASON_PENDING,
+    REASON_RETRYING,
+    KubernetesApply,
+    KubernetesApplyStatus,
+)
+from kapp.api.v1alpha1.kubernetesdiscovery import (
+    KubernetesDiscovery,
+    KubernetesDiscoverySpec,
+    KubernetesWatchRef,
+)
+from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION, ObjectMeta
+from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.cluster.prepare import result_yaml, template_hashes
+from kapp.controllers.appliedobjects import AppliedObjects
+from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
+from kapp.controllers.applyrun import ApplyRun
+from kapp.controllers.applystatus import count_pods, set_applied, set_ready
+from kapp.controllers.connections import ClusterHandle, Connections
+from kapp.controllers.disabling import disable_status
+from kapp.controllers.inventories import Inventories
+from kapp.controllers.logsink import LogSink
+from kapp.controllers.problems import problems_of
+from kapp.errors import KappError
+from kapp.kappfile.context import KubeContextInfo, check_context
+from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
+
+# After a refusal by the cluster: soon at first, because what an object needs may be on its way.
+FIRST_RETRY_S = 1.0
+MAX_RETRY_S = 30.0
+
+
+class Hold(NamedTuple):
+    """Why a new input is not applied yet: one of Tilt's hold reasons, and a sentence."""
+
+    reason: str
+    message: str
+
+
+class KubernetesApplyReconciler:
+    """Reconciles KubernetesApplys.
+
+    Args:
+        objects: kapp's API.
+        connections: the clusters.
+        inventories: what was applied to them by this project.
+        live: the applied objects as they are in the clusters.
+        log: where progress and errors go.
+        enqueue: wakes a key.
+        now: wall time.
+    """
+
+    def __init__(
+        self,
+        objects: TypedClient,
+        connections: Connections,
+        inventories: Inventories,
+        live: AppliedObjects,
+        log: LogSink,
+        enqueue: Callable[[ObjectKey], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._objects = objects
+        self._connections = connections
+        self._inventories = inventories
+        self._live = live
+        self._log = log
+        self._enqueue = enqueue
+        self._now = now
+        self._runs: dict[str, ApplyRun] = {}
+        self._tasks = TaskGroup("applies")
+        # What the cluster returned last: rebuilt by applying, which changes nothing there.
+        self._results: dict[str, dict[str, Object]] = {}
+
+    async def close(self) -> None:
+        """Give up what is running."""
+        await self._tasks.close()
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Begin, follow or end a run as the input calls for, and write what is true."""
+        apply = await self._objects.get(KubernetesApply, key.name)
+        if apply is None:
+            self._drop(key.name)
+            return None
+        before = encode(apply)
+        again_s = await self._step(key, apply)
+        discovery = await self._ensure_discovery(apply)
+        pods = discovery.status.pods if discovery is not None else []
+        apply.status.pods = count_pods(pods)
+        found = problems_of(
+            apply.spec.pod_readiness,
+            self._live.of(apply.name),
+            pods,
+            self._live.deleted(apply.name),
+        )
+        set_ready(apply, next(iter(found), None), self._now())
+        apply.status.observed_generation = apply.metadata.generation
+        await self._objects.write_status(apply, before)
+        return again_s
+
+    async def _step(self, key: ObjectKey, apply: KubernetesApply) -> float | None:
+        status = apply.status
+        status.disable_status = await disable_status(
+            self._objects, apply.spec.disable_source, status.disable_status, self._now()
+        )
+        if status.disable_status is not None and status.disable_status.disabled:
+            # The inventory deletes what it applied: nothing of it is wanted any more.
+            self._drop(key.name)
+            apply.status = KubernetesApplyStatus(disable_status=status.disable_status)
+            set_applied(apply, REASON_PENDING, "disabled", self._now())
+            return None
+        handle = self._connections.get(apply.spec.cluster)
+        if handle is None:
+            self._wait(apply, Hold("waiting-for-cluster", "its cluster is not connected"))
+            return None
+        inventory = self._inventories.of(apply.spec.cluster, handle)
+        try:
+            given = input_of(apply, part_of=inventory.id, events=await self._events(apply))
+        except KappError as error:
+            self._drop(key.name)
+            self._fail(apply, error)
+            return None
+        return await self._follow(key, apply, given, handle)
+
+    async def _follow(
+        self, key: ObjectKey, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
+    ) -> float | None:
+        run = self._runs.get(key.name)
+        if run is not None and run.given.digest != given.digest:
+            run.cancel()
+            del self._runs[key.name]
+            run = None
+        if run is not None and run.done:
+            del self._runs[key.name]
+            return self._finish(apply, run)
+        if run is not None:
+            self._show_progress(apply, run)
+            return None
+        status = apply.status
+        if status.applied_input_hash == given.digest:
+            set_applied(apply, REASON_APPLIED, "", self._now())
+            return None
+        if status.attempted_input_hash == given.digest and (wait_s := self._until_retry(apply)):
+            return wait_s
+        if (hold := await self._hold(apply, given)) is not None:
+            self._wait(apply, hold)
+            return None
+        self._begin(key, apply, given, handle)
+        return None
+
+    def _begin(
+        self, key: ObjectKey, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
+    ) -> None:
+        status, started_at = apply.status, format_micro_time(self._now())
+        if status.attempted_input_hash != given.digest:
+            status.attempted_input_hash, status.attempts = given.digest, 0
+        status.last_apply_start_time = started_at
+        if not status.attempts:
+            status.error = ""
+            set_applied(apply, REASON_APPLYING, "", self._now())
+        self._runs[key.name] = ApplyRun(
+            given,
+            handle,
+            self._inventories.of(apply.spec.cluster, handle),
+            timeout_s=parse_duration(apply.spec.timeout),
+            trigger=bool(given.trigger) and given.trigger != status.handled_trigger,
+            started_at=started_at,
+            wake=lambda: self._enqueue(key),
+            tasks=self._tasks,
+            name=key.name,
+        )
+
+    def _show_progress(self, apply: KubernetesApply, run: ApplyRun) -> None:
+        if run.retrying:
+            if apply.status.error != run.retrying:
+                self._log.write(apply.name, f"retrying: {run.retrying}\n")
+            apply.status.error = run.retrying
+            set_applied(apply, REASON_RETRYING, run.retrying, self._now())
+        elif not apply.status.attempts:
+            apply.status.error = ""
+            set_applied(apply, REASON_APPLYING, "", self._now())
+
+    def _finish(self, apply: KubernetesApply, run: ApplyRun) -> float | None:
+        status = apply.status
+        status.last_apply_time = format_micro_time(self._now())
+        self._remember(apply, run)
+        if run.error is None:
+            status.applied_input_hash = run.given.digest
+            status.handled_trigger = run.given.trigger
+            status.attempts, status.error = 0, ""
+            set_applied(apply, REASON_APPLIED, "", self._now())
+            self._log.write(apply.name, _applied_text(run.applied))
+            return None
+        status.attempts += 1
+        text = run.error.one_line()
+        if status.error != text:
+            self._log.write(apply.name, f"error: {text}\n")
+        status.error = text
+        reason = REASON_ERROR if run.is_final else REASON_RETRYING
+        set_applied(apply, reason, text, self._now())
+        return _retry_delay_s(status.attempts)
+
+    def _remember(self, apply: KubernetesApply, run: ApplyRun) -> None:
+        """Take over what the cluster returned; after an error, the earlier results stay."""
+        results = {} if run.error is None else dict(self._results.get(apply.name) or {})
+        for obj in run.applied:
+            results[_identity(obj)] = obj
+        order = {(o["kind"], name_of(o)): n for n, o in enumerate(run.given.objects)}
+        listed = sorted(
+            results.items(),
+            key=lambda item: order.get((item[1]["kind"], name_of(item[1])), len(order)),
+        )
+        self._results[apply.name] = dict(listed)
+        apply.status.objects = [applied_object(obj) for _, obj in listed]
+        apply.status.result_yaml = result_yaml(obj for _, obj in listed)
+        self._live.follow(apply.name, apply.spec.cluster, [obj for _, obj in listed])
+
+    def _fail(self, apply: KubernetesApply, error: KappError) -> None:
+        text = error.one_line()
+        if apply.status.error != text:
+            self._log.write(apply.name, f"error: {text}\n")
+        apply.status.error = text
+        set_applied(apply, REASON_ERROR, text, self._now())
+
+    def _wait(self, apply: KubernetesApply, hold: Hold) -> None:
+        apply.status.error = ""
+        apply.status.waiting_reason = hold.reason
+        set_applied(apply, REASON_PENDING, hold.message, self._now())
+
+    def _until_retry(self, apply: KubernetesApply) -> float | None:
+        """Seconds until the next attempt at an input that failed, None when it is due."""
+        status = apply.status
+        if not status.attempts or not status.last_apply_time:
+            return None
+        ended = datetime.fromisoformat(status.last_apply_time)
+        left_s = _retry_delay_s(status.attempts) - (self._now() - ended).total_seconds()
+        return left_s if left_s > 0 else None
+
+    async def _hold(self, apply: KubernetesApply, given: ApplyInput) -> Hold | None:
+        spec, status = apply.spec, apply.status
+        status.waiting_reason = ""
+        if (refusal := await self._refused(apply)) is not None:
+            return Hold("forbidden-context", refusal)
+        first = not status.applied_input_hash
+        triggered = bool(given.trigger) and given.trigger != status.handled_trigger
+        automatic = spec.auto_init if first else spec.trigger_mode != "manual"
+        if not automatic and not triggered and status.attempted_input_hash != given.digest:
+            return Hold("waiting-for-trigger", f"run `kapp trigger {apply.name}` to apply it")
+        if first:
+            for name in spec.resource_deps:
+                dependency = await self._objects.get(UIResource, name)
+                if dependency is not None and not dependency.status.ever_ready:
+                    return Hold("waiting-for-dep", f"waits until {name} is ready")
+        return None
+
+    async def _refused(self, apply: KubernetesApply) -> str | None:
+        """The production guard, before every write."""
+        handle = self._connections.get(apply.spec.cluster)
+        if handle is None:
+            return None
+        kappfile = await self._objects.get(Kappfile, MAIN)
+        allowed = kappfile.status.allowed_contexts if kappfile is not None else []
+        connection = handle.connection
+        info = KubeContextInfo(connection.name, connection.namespace, connection.is_local)
+        refusal = check_context(info, allowed)
+        return f"{refusal.message} ({refusal.hint})" if refusal is not None else None
+
+    async def _events(self, apply: KubernetesApply) -> list[str]:
+        names = apply.spec.restart_on.file_watches if apply.spec.restart_on is not None else []
+        watches = [await self._objects.get(FileWatch, name) for name in names]
+        return [watch.status.last_event_time for watch in watches if watch is not None]
+
+    async def _ensure_discovery(self, apply: KubernetesApply) -> KubernetesDiscovery | None:
+        if apply.status.disable_status is not None and apply.status.disable_status.disabled:
+            await self._objects.delete(KubernetesDiscovery, apply.name)
+            return None
+        results = list((self._results.get(apply.name) or {}).values())
+        spec, template = apply.spec, apply.spec.kubernetes_discovery_template_spec
+        owners = [] if spec.discovery_strategy == "selectors-only" else results
+        refs = [applied_object(obj) for obj in owners if may_own_pods(obj)]
+        watches = [KubernetesWatchRef(uid=r.uid, namespace=r.namespace, name=r.name) for r in refs]
+        if template is not None and template.extra_selectors:
+            spaces = {one.namespace for one in apply.status.objects if one.namespace}
+            spaces -= {watch.namespace for watch in watches}
+            watches += [KubernetesWatchRef(namespace=space) for space in sorted(spaces)]
+        return await self._objects.ensure(
+            KubernetesDiscovery(
+                metadata=ObjectMeta(
+                    name=apply.name,
+                    labels=apply.metadata.labels,
+                    annotations={RESOURCE_ANNOTATION: apply.name},
+                    owner_references=owned_by(apply),
+                ),
+                spec=KubernetesDiscoverySpec(
+                    watches=watches,
+                    extra_selectors=template.extra_selectors if template is not None else [],
+                    template_hashes=sorted(template_hashes(results)),
+                    port_forward_template_spec=spec.port_forward_template_spec,
+                    pod_log_stream_template_spec=spec.pod_log_stream_template_spec,
+                    cluster=spec.cluster,
+                ),
+            )
+        )
+
+    def _drop(self, name: str) -> None:
+        """Forget a resource: end its run, follow its objects no more."""
+        if (run := self._runs.pop(name, None)) is not None:
+            run.cancel()
+        self._results.pop(name, None)
+        self._live.drop(name)
+
+
+def _identity(obj: Object) -> str:
+    named = applied_object(obj)
+    return f"{named.api_version}/{named.kind}/{named.namespace}/{named.name}"
+
+
+def _applied_text(objects: list[Object]) -> str:
+    names = ", ".join(f"{one.kind.lower()}/{one.name}" for one in map(applied_object, objects))
+    return f"applied {names}\n"
+
+
+def _retry_delay_s(attempts: int) -> float:
+    return float(min(FIRST_RETRY_S * 2.0 ** min(attempts - 1, 10), MAX_RETRY_S))

@@ -1,0 +1,150 @@
+"""PortForward: keeps local ports open, and connected to the best pod.
+
+Woken by its own objects, by the KubernetesDiscovery it follows, and by its `Forwarder`, which does
+the work. The listener opens as soon as the object exists, before there is a pod.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from kapp.api.typed import TypedClient, encode
+from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery, Pod
+from kapp.api.v1alpha1.portforward import ForwardStatus, PortForward
+from kapp.cluster.forwarder import Backend, Forward, Forwarder
+from kapp.cluster.pods import summarize
+from kapp.cluster.portforward import PodDialer
+from kapp.controllers.connections import Connections
+from kapp.controllers.podsource import PODS
+from kapp.errors import KappError, Unreachable
+from kapp.machinery.objects import ObjectKey
+from kapp.machinery.status import ApiError
+
+# A PortForward to one named pod, which nobody watches, looks at it this often.
+POD_INTERVAL_S = 2.0
+
+
+class _Running(msgspec.Struct):
+    """A forwarder, and the object it was made for."""
+
+    uid: str
+    cluster: str
+    forwarder: Forwarder
+
+
+class PortForwardReconciler:
+    """Reconciles PortForwards.
+
+    Args:
+        objects: kapp's API.
+        connections: the clusters.
+        enqueue: wakes a key.
+        now: wall time.
+    """
+
+    def __init__(
+        self,
+        objects: TypedClient,
+        connections: Connections,
+        enqueue: Callable[[ObjectKey], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._objects = objects
+        self._connections = connections
+        self._enqueue = enqueue
+        self._now = now
+        self._running: dict[str, _Running] = {}
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Forward what the spec says to the pods there are, and write down how it goes."""
+        forward = await self._objects.get(PortForward, key.name)
+        running = self._running.get(key.name)
+        if running is not None and (
+            forward is None
+            or forward.metadata.uid != running.uid
+            or forward.spec.cluster != running.cluster
+        ):
+            del self._running[key.name]
+            await running.forwarder.close()
+            running = None
+        if forward is None:
+            return None
+        before = encode(forward)
+        forwarder = (running or self._start(key, forward)).forwarder
+        forwarder.set_backends(await self._backends(forward))
+        await forwarder.set_forwards(
+            Forward(one.local_port, one.container_port, one.host, one.name, one.path)
+            for one in forward.spec.forwards
+        )
+        forward.status.forward_statuses = [
+            msgspec.convert(one, ForwardStatus) for one in forwarder.status()
+        ]
+        await self._objects.write_status(forward, before)
+        return POD_INTERVAL_S if forward.spec.pod_name else None
+
+    async def close(self) -> None:
+        """Close every listener and connection."""
+        running, self._running = self._running, {}
+        for one in running.values():
+            await one.forwarder.close()
+
+    def _start(self, key: ObjectKey, forward: PortForward) -> _Running:
+        cluster = forward.spec.cluster
+
+        def dialer(namespace: str, pod: str) -> PodDialer:
+            handle = self._connections.get(cluster)
+            if handle is None:
+                raise Unreachable(f"cluster {cluster} is not connected")
+            return PodDialer(handle.connection.ws_connect, namespace, pod)
+
+        forwarder = Forwarder(
+            dialer, now=self._now, on_change=lambda: self._enqueue(key), name=key.name
+        )
+        running = _Running(forward.metadata.uid, cluster, forwarder)
+        self._running[key.name] = running
+        return running
+
+    async def _backends(self, forward: PortForward) -> list[Backend]:
+        if forward.spec.discovery:
+            discovery = await self._objects.get(KubernetesDiscovery, forward.spec.discovery)
+            return list(_backends(discovery.status.pods)) if discovery is not None else []
+        handle = self._connections.get(forward.spec.cluster)
+        if handle is None:
+            return []
+        try:
+            pod = await handle.connection.client.get(
+                PODS, forward.spec.pod_name, forward.spec.namespace
+            )
+        except (ApiError, KappError):
+            return []
+        entry = summarize(pod)
+        return [
+            Backend(
+                entry["name"],
+                entry["namespace"],
+                entry["uid"],
+                entry["ready"],
+                True,
+                entry["deleting"],
+                entry["createdAt"] or "",
+                tuple(port for one in entry["containers"] for port in one["ports"]),
+            )
+        ]
+
+
+def _backends(pods: Iterable[Pod]) -> Iterable[Backend]:
+    for pod in pods:
+        if pod.phase == "Running":
+            yield Backend(
+                pod.name,
+                pod.namespace,
+                pod.uid,
+                pod.ready,
+                pod.current,
+                pod.deleting,
+                pod.created_at,
+                tuple(port for one in pod.containers for port in one.ports),
+            )

@@ -1,0 +1,78 @@
+"""UIResource: one object per resource that says all there is to say about it.
+
+Woken by its own objects, and by the KubernetesApply, KubernetesDiscovery and Kappfile whose parts
+it brings together (`kapp.controllers.uistatus`). Writes nothing but its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from kapp.api.typed import TypedClient, encode
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
+from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
+from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
+from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.controllers.uistatus import status_of_apply, status_of_kappfile
+from kapp.machinery.objects import Object, ObjectKey, name_of
+
+
+class UIResourceReconciler:
+    """Reconciles UIResources.
+
+    Args:
+        objects: kapp's API.
+        now: wall time.
+    """
+
+    def __init__(self, objects: TypedClient, now: Callable[[], datetime]) -> None:
+        self._objects = objects
+        self._now = now
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """Bring the parts together."""
+        ui = await self._objects.get(UIResource, key.name)
+        if ui is None:
+            return None
+        before = encode(ui)
+        kappfile = await self._objects.get(Kappfile, MAIN)
+        if key.name == MAIN:
+            if kappfile is not None:
+                ui.status = status_of_kappfile(ui, kappfile, self._now())
+        else:
+            apply = await self._objects.get(KubernetesApply, key.name)
+            if apply is None:
+                return None
+            discovery = await self._objects.get(KubernetesDiscovery, key.name)
+            ended = kappfile.status.terminated if kappfile is not None else None
+            error = ended.error if ended is not None else ""
+            ui.status = status_of_apply(ui, apply, discovery, error, self._now())
+        await self._objects.write_status(ui, before)
+        return None
+
+
+def keys_of_kappfile(obj: Object) -> Iterable[ObjectKey]:
+    """For the source of Kappfiles: its own UIResource, and those of its resources.
+
+    Its resources are concerned only when an error comes or goes; `error_changed` tells.
+    """
+    yield ObjectKey("", name_of(obj))
+    for name in (obj.get("status") or {}).get("resources") or ():
+        yield ObjectKey("", name)
+
+
+def own_key_of_kappfile(obj: Object) -> Iterable[ObjectKey]:
+    """For the source of Kappfiles: its own UIResource alone."""
+    return (ObjectKey("", name_of(obj)),)
+
+
+def error_changed(new: Object, old: Object | None) -> bool:
+    """Whether a Kappfile's error came or went, as far as its two states tell."""
+    return old is None or _error(new) != _error(old)
+
+
+def _error(obj: Object) -> str | None:
+    """The error of the last evaluation; None while one runs, when it is not known."""
+    terminated = (obj.get("status") or {}).get("terminated")
+    return None if terminated is None else str(terminated.get("error") or "")
