@@ -8,7 +8,6 @@ import pytest
 
 from kapp.kappfile.host import Host
 
-
 RUNS = 20  # the native side lets go of the last two or three a little later
 
 
