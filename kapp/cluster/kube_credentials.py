@@ -50,7 +50,9 @@ class AuthProvider:
         configuration = Configuration()
         loader: Any = KubeConfigLoader
         loader(self._document(), active_context="kapp").load_and_set(configuration)
-        return str(configuration.get_api_key_with_prefix("authorization") or "")
+        # The name of the key changed between releases of the package.
+        keys = configuration.api_key
+        return str(keys.get("BearerToken") or keys.get("authorization") or "")
 
     def _document(self) -> dict[str, Any]:
         """A kubeconfig that holds this one user."""
