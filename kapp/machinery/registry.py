@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from kapp.machinery import prepare
 from kapp.machinery.events import Event
+from kapp.machinery.fieldtypes import FieldTypes
 from kapp.machinery.garbage import Garbage
 from kapp.machinery.objects import (
     GroupVersionKind,
@@ -109,6 +110,10 @@ class Registry:
         if kind is None:
             raise unknown_path()
         return kind
+
+    def types_of(self, kind: Kind) -> FieldTypes:
+        """How the fields of a kind merge."""
+        return self._rules_of(kind).types
 
     def get(self, kind: Kind, key: ObjectKey) -> Object:
         """A copy of the object. Raises ApiError (404)."""

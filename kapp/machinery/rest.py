@@ -1,0 +1,486 @@
+"""HTTP requests to a Kubernetes API as a pure function: Request in, Response out.
+
+Holds no socket: `kapp.server.http` reads and writes. Everything a client did wrong comes back as a
+Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any, NamedTuple
+
+import msgspec
+
+from kapp.machinery import discovery
+from kapp.machinery.events import Event, encode_event
+from kapp.machinery.negotiation import (
+    JSON,
+    Accepted,
+    decode_body,
+    encode_body,
+    media_type_of,
+    negotiate,
+)
+from kapp.machinery.objects import Json, Object, metadata_of, name_of, uid_of
+from kapp.machinery.openapi import OpenApi
+from kapp.machinery.options import WriteOptions
+from kapp.machinery.paging import Page
+from kapp.machinery.patching import patch_kind, patched
+from kapp.machinery.registry import Registry
+from kapp.machinery.requests import (
+    Request,
+    Response,
+    StreamRequest,
+    WatchResponse,
+    delete_options,
+    require_apply_options,
+    write_options,
+)
+from kapp.machinery.routes import Target, find_target, split_path
+from kapp.machinery.scale import scale_of, with_scale
+from kapp.machinery.scheme import Kind
+from kapp.machinery.status import (
+    ApiError,
+    Cause,
+    bad_request,
+    invalid,
+    method_not_allowed,
+    unknown_path,
+)
+from kapp.machinery.table import IncludeObject, partial_metadata, render_table
+from kapp.machinery.validation import report_fields
+from kapp.machinery.watching import bookmark_line
+
+# As many as a client can make use of; the rest would only fill the header.
+_MAX_WARNINGS = 50
+
+_ITEM_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+
+
+class ServerVersion(NamedTuple):
+    """What `/version` says: the version of Kubernetes that is spoken."""
+
+    major: str
+    minor: str
+    git_version: str
+
+
+class RestApi:
+    """One server's API.
+
+    Args:
+        registry: what the verbs do.
+        version: what to say at `/version`.
+        title: of the OpenAPI documents.
+        streams: the (group resource, subresource) pairs that have stream handlers.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        version: ServerVersion,
+        title: str = "Kubernetes",
+        streams: Container[tuple[str, str]] = (),
+    ) -> None:
+        self._registry = registry
+        self._version = version
+        self._openapi = OpenApi(registry.scheme, title)
+        self._streams = streams
+
+    def handle(self, request: Request) -> Response | WatchResponse | StreamRequest:
+        """Answer a request; every ApiError becomes a Status."""
+        try:
+            return self._handle(request)
+        except ApiError as error:
+            return error_response(error)
+
+    def _handle(self, request: Request) -> Response | WatchResponse | StreamRequest:
+        parts = split_path(request.path)
+        if parts[0] in ("api", "apis") and len(parts) > (2 if parts[0] == "api" else 3):
+            return self._resource(request, find_target(self._registry.scheme, parts))
+        if request.method not in ("GET", "HEAD"):
+            raise method_not_allowed(request.method)
+        return self._document(request, parts)
+
+    def _document(self, request: Request, parts: list[str]) -> Response:
+        """Discovery, version and OpenAPI. Raises ApiError (404)."""
+        accept = request.headers.get("accept", "")
+        scheme = self._registry.scheme
+        found: Object | None = None
+        match parts:
+            case ["api" | "apis" as root]:
+                return self._root(accept, core=root == "api")
+            case ["api", version]:
+                found = discovery.api_resource_list(scheme, "", version)
+            case ["apis", group]:
+                found = discovery.api_group(scheme, group)
+            case ["apis", group, version]:
+                found = discovery.api_resource_list(scheme, group, version)
+            case ["version"]:
+                found = self._version_info()
+            case ["openapi", "v3"]:
+                found = self._openapi.index()
+            case ["openapi", "v3", *path]:
+                if (document := self._openapi.document("/".join(path))) is not None:
+                    return Response(200, document.body, headers={"ETag": f'"{document.hash}"'})
+        if found is None:
+            raise unknown_path()
+        accepted = negotiate(accept)
+        return _answer(found, Accepted(accepted.media_type, "Object"))
+
+    def _root(self, accept: str, *, core: bool) -> Response:
+        accepted = negotiate(accept, discovery=discovery.DISCOVERY_VERSIONS)
+        scheme = self._registry.scheme
+        if accepted.form != "APIGroupDiscoveryList":
+            legacy = discovery.api_versions(scheme) if core else discovery.api_group_list(scheme)
+            return _answer(legacy, accepted)
+        body = encode_body(
+            discovery.aggregated(scheme, accepted.version, core=core), accepted.media_type
+        )
+        content_type = (
+            f"{accepted.media_type};g={discovery.DISCOVERY_GROUP};v={accepted.version};"
+            "as=APIGroupDiscoveryList"
+        )
+        return Response(200, body, content_type, {"Vary": "Accept"})
+
+    def _version_info(self) -> Object:
+        major, minor, git_version = self._version
+        return {
+            "major": major,
+            "minor": minor,
+            "gitVersion": git_version,
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "",
+            "compiler": "",
+            "platform": "",
+        }
+
+    def _resource(
+        self, request: Request, target: Target
+    ) -> Response | WatchResponse | StreamRequest:
+        kind = target.kind
+        if target.subresource:
+            return self._subresource(request, target)
+        verbs = _ITEM_VERBS if target.name else _COLLECTION_VERBS
+        verb = verbs.get(request.method, "")
+        watching = request.method == "GET" and request.flag("watch")
+        if (("watch" if watching else verb) or "none") not in kind.verbs:
+            raise method_not_allowed(request.method)
+        if watching:
+            return self._watch(request, target)
+        warnings: list[str] = []
+        response = self._verb(verb, request, target, warnings)
+        if not warnings:
+            return response
+        return Response(
+            response.status,
+            response.body,
+            response.content_type,
+            response.headers,
+            tuple(warnings[:_MAX_WARNINGS]),
+        )
+
+    def _verb(self, verb: str, request: Request, target: Target, warnings: list[str]) -> Response:
+        match verb:
+            case "get":
+                return self._get(request, target)
+            case "list":
+                return self._list(request, target)
+            case "create":
+                return self._create(request, target, warnings)
+            case "update":
+                return self._update(request, target, warnings)
+            case "patch":
+                return self._patch(request, target, warnings)
+            case "delete":
+                return self._delete(request, target)
+        return self._delete_collection(request, target)
+
+    def _get(self, request: Request, target: Target) -> Response:
+        accepted = _accepted(request)
+        if accepted == (JSON, "Object", ""):
+            return Response(200, self._registry.read(target.kind, target.key) + b"\n")
+        obj = self._registry.get(target.kind, target.key)
+        return self._object(request, target.kind, obj, accepted)
+
+    def _list(self, request: Request, target: Target) -> Response:
+        accepted = _accepted(request)
+        query = request.query
+        kind = target.kind
+        page = self._registry.list(
+            kind,
+            target.namespace,
+            label_selector=query.get("labelSelector", ""),
+            field_selector=query.get("fieldSelector", ""),
+            limit=request.number("limit"),
+            continue_token=query.get("continue", ""),
+            resource_version=query.get("resourceVersion", ""),
+            version_match=query.get("resourceVersionMatch", ""),
+        )
+        return self._page(request, kind, page, accepted)
+
+    def _page(self, request: Request, kind: Kind, page: Page, accepted: Accepted) -> Response:
+        if accepted == (JSON, "Object", ""):
+            return Response(200, page.encode(kind.kind, kind.gvk.api_version))
+        meta: dict[str, Any] = {"resourceVersion": page.resource_version}
+        if page.continue_token:
+            meta["continue"] = page.continue_token
+        if page.remaining is not None:
+            meta["remainingItemCount"] = page.remaining
+        objects = page.objects()
+        if accepted.form == "Table":
+            table = render_table(
+                kind,
+                objects,
+                self._registry.now(),
+                include=_include(request),
+                metadata=meta,
+            )
+            return _answer(table, accepted)
+        version, list_kind = kind.gvk.api_version, f"{kind.kind}List"
+        if accepted.form == "PartialObjectMetadata":
+            version, list_kind = "meta.k8s.io/v1", "PartialObjectMetadataList"
+            objects = [partial_metadata(obj) for obj in objects]
+        whole = {"kind": list_kind, "apiVersion": version, "metadata": meta, "items": objects}
+        return _answer(whole, accepted)
+
+    def _watch(self, request: Request, target: Target) -> WatchResponse:
+        accepted = _accepted(request)
+        query = request.query
+        initial = request.flag("sendInitialEvents")
+        if initial and query.get("resourceVersionMatch") != "NotOlderThan":
+            raise invalid("ListOptions", "meta.k8s.io", "", [_MATCH_REQUIRED])
+        fields = query.get("fieldSelector", "")
+        if target.name:
+            fields = ",".join(f for f in (fields, f"metadata.name={target.name}") if f)
+        selection = self._registry.watch(
+            target.kind,
+            target.namespace,
+            resource_version=query.get("resourceVersion", ""),
+            label_selector=query.get("labelSelector", ""),
+            field_selector=fields,
+            send_initial_events=initial,
+        )
+        encoder = _WatchEncoder(self._registry, target.kind, accepted, _include(request))
+        plain = accepted.form == "Object"
+        return WatchResponse(
+            selection=selection,
+            content_type=JSON if plain else f"{JSON};as={accepted.form};g=meta.k8s.io;v=v1",
+            lines=None if plain else encoder.lines,
+            bookmark=encoder.bookmark,
+            version=lambda: self._registry.store.resource_version,
+            initial_end=initial,
+            bookmarks=request.flag("allowWatchBookmarks"),
+            timeout_s=max(request.number("timeoutSeconds"), 0),
+        )
+
+    def _body(
+        self, request: Request, kind: Kind, options: WriteOptions, media_type: str = ""
+    ) -> Object:
+        """The object in a request's body. Raises ApiError (400, 415)."""
+        media_type = media_type or media_type_of(request.headers.get("content-type", ""))
+        body, duplicates = decode_body(request.body, media_type)
+        if not isinstance(body, dict):
+            raise bad_request("the request's body must be an object")
+        if duplicates:
+            report_fields(kind, [f'duplicate field "{path}"' for path in duplicates], options)
+        return body
+
+    def _create(self, request: Request, target: Target, warnings: list[str]) -> Response:
+        accepted = _accepted(request)
+        options = write_options(request, warnings.append, "")
+        body = self._body(request, target.kind, options)
+        created = self._registry.create(target.kind, target.namespace, body, options)
+        return self._object(request, target.kind, created, accepted, 201)
+
+    def _update(self, request: Request, target: Target, warnings: list[str]) -> Response:
+        accepted = _accepted(request)
+        options = write_options(request, warnings.append, target.subresource)
+        body = self._body(request, target.kind, options)
+        updated = self._registry.update(target.kind, target.key, body, options)
+        return self._object(request, target.kind, updated, accepted)
+
+    def _patch(self, request: Request, target: Target, warnings: list[str]) -> Response:
+        accepted = _accepted(request)
+        media_type = media_type_of(request.headers.get("content-type", ""))
+        how = patch_kind(target.kind, media_type)
+        require_apply_options(request, is_apply=how == "apply")
+        options = write_options(request, warnings.append, target.subresource)
+        body: Json
+        if how == "json":
+            body, _ = decode_body(request.body, media_type)
+        else:
+            body = self._body(request, target.kind, options, media_type)
+        result, created = self._registry.patch(target.kind, target.key, body, how, options)
+        return self._object(request, target.kind, result, accepted, 201 if created else 200)
+
+    def _delete(self, request: Request, target: Target) -> Response:
+        accepted = _accepted(request)
+        deleted, gone = self._registry.delete(
+            target.kind, target.key, delete_options(request, _delete_body(request))
+        )
+        if not gone:
+            return self._object(request, target.kind, deleted, accepted)
+        details = {"name": name_of(deleted), "kind": target.kind.plural, "uid": uid_of(deleted)}
+        if target.kind.group:
+            details["group"] = target.kind.group
+        success = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": details,
+        }
+        return _answer(success, Accepted(accepted.media_type, "Object"))
+
+    def _delete_collection(self, request: Request, target: Target) -> Response:
+        accepted = _accepted(request)
+        deleted = self._registry.delete_collection(
+            target.kind,
+            target.namespace,
+            delete_options(request, _delete_body(request)),
+            label_selector=request.query.get("labelSelector", ""),
+            field_selector=request.query.get("fieldSelector", ""),
+        )
+        return self._page(request, target.kind, deleted, accepted)
+
+    def _subresource(self, request: Request, target: Target) -> Response | StreamRequest:
+        kind, name = target.kind, target.subresource
+        listed = {sub.name for sub in kind.subresources}
+        if (kind.resource.group_resource, name) in self._streams:
+            obj = self._registry.get(kind, target.key)
+            return StreamRequest(kind, target.key, name, obj)
+        if target.rest:
+            raise unknown_path()
+        warnings: list[str] = []
+        if name == "status" and kind.has_status:
+            verb = _ITEM_VERBS.get(request.method, "")
+            if verb not in ("get", "update", "patch"):
+                raise method_not_allowed(request.method)
+            response = self._verb(verb, request, target, warnings)
+        elif name == "scale" and name in listed:
+            response = self._scale(request, target, warnings)
+        else:
+            raise unknown_path()
+        return Response(
+            response.status,
+            response.body,
+            response.content_type,
+            response.headers,
+            tuple(warnings[:_MAX_WARNINGS]),
+        )
+
+    def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
+        accepted = Accepted(_accepted(request).media_type, "Object")
+        live = self._registry.get(target.kind, target.key)
+        if request.method == "GET":
+            return _answer(scale_of(live), accepted)
+        options = write_options(request, warnings.append, "")
+        media_type = media_type_of(request.headers.get("content-type", ""))
+        body, _ = decode_body(request.body, media_type)
+        if request.method == "PATCH":
+            how = patch_kind(target.kind, media_type)
+            merge = "merge" if how in ("apply", "strategic") else how
+            body = patched(scale_of(live), body, merge, self._registry.types_of(target.kind))
+        elif request.method != "PUT":
+            raise method_not_allowed(request.method)
+        if not isinstance(body, dict):
+            raise bad_request("the request's body must be a Scale")
+        scaled = with_scale(live, body)
+        updated = self._registry.update(target.kind, target.key, scaled, options)
+        return _answer(scale_of(updated), accepted)
+
+    def _object(
+        self, request: Request, kind: Kind, obj: Object, accepted: Accepted, status: int = 200
+    ) -> Response:
+        if accepted.form == "Table":
+            meta = {"resourceVersion": metadata_of(obj).get("resourceVersion", "")}
+            obj = render_table(
+                kind, [obj], self._registry.now(), include=_include(request), metadata=meta
+            )
+        elif accepted.form == "PartialObjectMetadata":
+            obj = partial_metadata(obj)
+        return _answer(obj, accepted, status)
+
+
+class _WatchEncoder:
+    """Encodes watch events as tables or as metadata; tables describe their columns once."""
+
+    def __init__(
+        self, registry: Registry, kind: Kind, accepted: Accepted, include: IncludeObject
+    ) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._form = accepted.form
+        self._include = include
+        self._described = False
+
+    def lines(self, events: list[Event]) -> bytes:
+        return b"".join([self._line(event) for event in events])
+
+    def _line(self, event: Event) -> bytes:
+        obj = event.object()
+        if self._form == "PartialObjectMetadata":
+            shown = partial_metadata(obj)
+        else:
+            shown = self._table([obj], {"resourceVersion": str(event.resource_version)})
+        return encode_event(event.type, msgspec.json.encode(shown))
+
+    def _table(self, objects: list[Object], metadata: Object) -> Object:
+        table = render_table(
+            self._kind,
+            objects,
+            self._registry.now(),
+            include=self._include,
+            headers=not self._described,
+            metadata=metadata,
+        )
+        self._described = True
+        return table
+
+    def bookmark(self, version: int, initial_end: bool) -> bytes:
+        return bookmark_line(self._kind, version, initial_end=initial_end)
+
+
+_MATCH_REQUIRED = Cause(
+    "resourceVersionMatch",
+    "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+    "FieldValueForbidden",
+)
+
+
+def _accepted(request: Request) -> Accepted:
+    return negotiate(request.headers.get("accept", ""))
+
+
+def _include(request: Request) -> IncludeObject:
+    match request.query.get("includeObject") or "Metadata":
+        case "None" | "Metadata" | "Object" as known:
+            return known
+    raise bad_request("includeObject must be None, Metadata or Object")
+
+
+def _delete_body(request: Request) -> Json:
+    if not request.body:
+        return None
+    media_type = media_type_of(request.headers.get("content-type", ""))
+    body, _ = decode_body(request.body, media_type)
+    return body
+
+
+def _answer(value: Object, accepted: Accepted, status: int = 200) -> Response:
+    return Response(status, encode_body(value, accepted.media_type), accepted.media_type)
+
+
+def error_response(error: ApiError) -> Response:
+    """An error as a Status, with the headers that belong to it."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(error.code, encode_body(error.status(), JSON), JSON, headers)

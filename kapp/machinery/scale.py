@@ -1,0 +1,50 @@
+"""The scale subresource: the replicas of any kind that lists it, as an autoscaling/v1 Scale. Pure.
+
+Source: k8s.io/api/autoscaling/v1 Scale; pkg/registry/apps/deployment/storage (ScaleREST).
+"""
+
+from __future__ import annotations
+
+from kapp.machinery.objects import Object, metadata_of
+from kapp.machinery.selectors import Selector, format_selector, from_label_selector
+from kapp.machinery.status import Cause, invalid
+
+_KEPT_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+
+
+def scale_of(obj: Object) -> Object:
+    """The Scale of an object; its version is the object's."""
+    meta = metadata_of(obj)
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    scale: Object = {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: meta[name] for name in _KEPT_METADATA if name in meta},
+        "spec": {"replicas": spec.get("replicas", 0)},
+        "status": {"replicas": status.get("replicas", 0)},
+    }
+    selector = spec.get("selector")
+    if isinstance(selector, dict):
+        if not ({"matchLabels", "matchExpressions"} & selector.keys()):
+            selector = {"matchLabels": selector}  # a ReplicationController's is a plain map
+        found: Selector | None = from_label_selector(selector)
+        scale["status"]["selector"] = format_selector(found) if found is not None else ""
+    return scale
+
+
+def with_scale(obj: Object, scale: Object) -> Object:
+    """`obj` with the replicas that `scale` asks for, at the version it names.
+
+    Raises ApiError (422) if it asks for none or fewer.
+    """
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0:
+        cause = Cause(
+            "spec.replicas",
+            f"Invalid value: {replicas}: must be greater than or equal to 0",
+        )
+        raise invalid("Scale", "autoscaling", metadata_of(scale).get("name") or "", [cause])
+    meta = dict(obj["metadata"])
+    if version := metadata_of(scale).get("resourceVersion"):
+        meta["resourceVersion"] = version
+    return {**obj, "metadata": meta, "spec": {**(obj.get("spec") or {}), "replicas": replicas}}
