@@ -215,13 +215,12 @@ def load(
 
 def _parse(text: str, file: Path) -> Mapping[str, Any]:
     try:
-        document = yamlio.load(text)
+        documents = yamlio.parse(text)
     except ConfigError as e:
         raise ConfigError(
-            f"the kubeconfig is not valid YAML: {e.message}", location=str(file), hint=e.hint
+            f"the kubeconfig is not valid YAML: {e}", location=str(file), hint=e.hint
         ) from e
-    if document is None:
-        return {}
+    document = documents[0].value if documents else {}
     if not isinstance(document, Mapping):
         raise ConfigError("the kubeconfig is not a YAML mapping", location=str(file))
     return document

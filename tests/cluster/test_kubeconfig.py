@@ -180,3 +180,9 @@ def test_minikube_profiles_are_known_by_their_extension(home):
 )
 def test_a_local_name_needs_a_local_address(product, server, local):
     assert is_local(product, server) is local
+
+
+def test_an_empty_kubeconfig_selects_nothing(home):
+    (home / "config").write_text("# nothing yet\n")
+    with pytest.raises(NoContext):
+        load(home / "config")
