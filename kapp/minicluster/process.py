@@ -220,8 +220,8 @@ def _count_pods(directory: StateDirectory, server: str) -> int | None:
     if not server:
         return None
     try:
-        trust = ssl.create_default_context(cafile=str(directory.credentials / "ca.crt"))
-        token = (directory.credentials / "token").read_text()
+        trust = ssl.create_default_context(cafile=str(directory.certificate))
+        token = directory.token.read_text()
         request = urllib.request.Request(
             f"{server}/api/v1/pods", headers={"Authorization": f"Bearer {token}"}
         )

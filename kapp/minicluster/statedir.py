@@ -32,6 +32,9 @@ class StateDirectory:
         self.kubeconfig = path / "kubeconfig"
         self.database = path / "objects.db"
         self.credentials = path / "credentials"
+        self.certificate = self.credentials / "tls.crt"
+        self.key = self.credentials / "tls.key"
+        self.token = self.credentials / "token"
         self.node = path / "pods"
         self.log = path / "cluster.log"
 
@@ -48,15 +51,6 @@ class StateDirectory:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Put `data` at `path` with mode 0600, all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    temporary.rename(path)
 
 
 class Lock:

@@ -1,0 +1,244 @@
+"""kubectl, unmodified, is the judge of what a developer does."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+SERVER = (
+    "import http.server,os\n"
+    "class H(http.server.BaseHTTPRequestHandler):\n"
+    "  def do_GET(self):\n"
+    "    self.send_response(200);self.end_headers();self.wfile.write(os.environ['TEXT'].encode())\n"
+    "print('listening', flush=True)\n"
+    "http.server.HTTPServer(('',8000),H).serve_forever()\n"
+)
+
+
+def deployment(name="web", text="one", replicas=1, **spec):
+    container = {
+        "name": "web",
+        "image": "web:1",
+        "command": [sys.executable, "-c", SERVER],
+        "env": [{"name": "TEXT", "value": text}],
+        "ports": [{"containerPort": 8000}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
+            },
+            **spec,
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def web(kubectl):
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment()))
+    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    return "web"
+
+
+def lines(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_api_resources(kubectl):
+    found = {row[0]: row[1:] for row in lines(kubectl("api-resources", "--no-headers"))}
+    assert found["pods"] == ["po", "v1", "true", "Pod"]
+    assert found["deployments"] == ["deploy", "apps/v1", "true", "Deployment"]
+    assert found["namespaces"] == ["ns", "v1", "false", "Namespace"]
+    assert found["services"] == ["svc", "v1", "true", "Service"]
+    assert found["events"] == ["ev", "v1", "true", "Event"]
+
+
+def test_version(kubectl):
+    version = json.loads(kubectl("version", "-o", "json"))["serverVersion"]
+    assert (version["major"], version["minor"]) == ("1", "36")
+
+
+def test_a_new_cluster_has_its_namespaces_and_its_node(kubectl):
+    rows = lines(kubectl("get", "namespaces", "--no-headers"))
+    assert {row[0] for row in rows} >= {"default", "kube-system", "kube-public"}
+    assert {row[1] for row in rows} == {"Active"}
+    (node,) = lines(kubectl("get", "nodes", "--no-headers"))
+    assert node[1] == "Ready"
+
+
+def test_deploy_and_look(kubectl, web):
+    assert lines(kubectl("get", "deployment", "web"))[0] == [
+        "NAME",
+        "READY",
+        "UP-TO-DATE",
+        "AVAILABLE",
+        "AGE",
+    ]
+    assert lines(kubectl("get", "deployment", "web", "--no-headers"))[0][:4] == [
+        "web",
+        "1/1",
+        "1",
+        "1",
+    ]
+    (pod,) = lines(kubectl("get", "pods", "-l", "app=web", "--no-headers"))
+    assert pod[1:4] == ["1/1", "Running", "0"]
+    everything = kubectl("get", "all")
+    assert "pod/web-" in everything
+    assert "deployment.apps/web" in everything
+    assert "replicaset.apps/web-" in everything
+
+
+def test_describe(kubectl, web):
+    text = kubectl("describe", "deployment", "web")
+    assert "NewReplicaSetAvailable" in text
+    assert "ScalingReplicaSet" in text
+    assert "RollingUpdate" in text
+    text = kubectl("describe", "pods", "-l", "app=web")
+    assert "Controlled By:  ReplicaSet/web-" in text
+    assert "QoS Class:" in text
+    assert "Scheduled" in text
+    assert kubectl("describe", "nodes")
+    assert kubectl("describe", "namespace", "default")
+
+
+def test_explain(kubectl):
+    text = kubectl("explain", "deployment.spec.strategy.rollingUpdate.maxSurge")
+    assert "FIELD: maxSurge <IntOrString>" in text
+    assert "The maximum number of pods that can be scheduled above the desired number" in text
+    assert "EndpointSlice represents" in kubectl("explain", "endpointslices")
+
+
+def test_logs_and_exec(kubectl, web):
+    assert "listening" in kubectl("logs", "deployment/web")
+    assert kubectl("exec", "deployment/web", "--", "printenv", "TEXT") == "one\n"
+
+
+def test_events(kubectl, web):
+    text = kubectl("events", "--for", "deployment/web")
+    assert "ScalingReplicaSet" in text
+
+
+def test_wait(kubectl, web):
+    kubectl("wait", "--for=condition=Available", "deployment/web", "--timeout=10s")
+    kubectl("wait", "--for=jsonpath={.status.readyReplicas}=1", "deployment/web", "--timeout=10s")
+
+
+def test_rollouts(kubectl):
+    name = "rolled"
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name, "one", replicas=2)))
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name, "two", replicas=2)))
+    out = kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    assert "successfully rolled out" in out
+    history = kubectl("rollout", "history", f"deployment/{name}")
+    assert [row[0] for row in lines(history)[2:] if row] == ["1", "2"]
+    assert "TEXT" in kubectl("rollout", "history", f"deployment/{name}", "--revision=2")
+    kubectl("rollout", "undo", f"deployment/{name}")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    assert kubectl("exec", f"deployment/{name}", "--", "printenv", "TEXT") == "one\n"
+    kubectl("rollout", "restart", f"deployment/{name}")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    kubectl("scale", f"deployment/{name}", "--replicas=1")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    kubectl("delete", "deployment", name, "--cascade=foreground", "--timeout=20s")
+    assert kubectl("get", "rs,pods", "-l", f"app={name}") == ""
+
+
+def test_server_side_apply_and_its_conflicts(kubectl):
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "shared"},
+        "data": {"a": "1"},
+    }
+    kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(config))
+    config["data"]["a"] = "2"
+    other = ("apply", "--server-side", "--field-manager=other", "-f", "-")
+    assert "conflict" in kubectl.error(*other, stdin=json.dumps(config))
+    kubectl(*other, "--force-conflicts", stdin=json.dumps(config))
+    assert kubectl("get", "cm", "shared", "-o", "jsonpath={.data.a}") == "2"
+    kubectl("delete", "cm", "shared")
+
+
+def test_what_is_refused_says_why(kubectl):
+    wrong = deployment("wrong")
+    wrong["spec"]["selector"]["matchLabels"] = {"app": "other"}
+    text = kubectl.error("create", "-f", "-", stdin=json.dumps(wrong))
+    assert (
+        'The Deployment "wrong" is invalid: spec.template.metadata.labels: Invalid value: '
+        '{"app":"wrong"}: `selector` does not match template `labels`' in text
+    )
+    unknown = deployment("wrong", replica=3)
+    text = kubectl.error("create", "-f", "-", stdin=json.dumps(unknown))
+    assert 'unknown field "spec.replica"' in text
+
+
+def test_namespaces_come_and_go(kubectl):
+    kubectl("create", "namespace", "short")
+    kubectl("create", "configmap", "c", "-n", "short", "--from-literal=a=b")
+    kubectl("create", "secret", "generic", "s", "-n", "short", "--from-literal=a=b")
+    assert lines(kubectl("get", "secret", "s", "-n", "short", "--no-headers"))[0][:3] == [
+        "s",
+        "Opaque",
+        "1",
+    ]
+    kubectl("delete", "namespace", "short", "--timeout=20s")
+    assert 'namespaces "short" not found' in kubectl.error("get", "namespace", "short")
+
+
+def test_services(kubectl, web):
+    kubectl("expose", "deployment", "web", "--port=80", "--target-port=8000")
+    (service,) = lines(kubectl("get", "service", "web", "--no-headers"))
+    assert service[1] == "ClusterIP"
+    assert service[4] == "80/TCP"
+    assert "Endpoints:" in kubectl("describe", "service", "web")
+    kubectl("delete", "service", "web")
+
+
+def test_diff_and_patches(kubectl, web):
+    changed = deployment(text="two")
+    done = kubectl.run("diff", "-f", "-", stdin=json.dumps(changed))
+    assert done.returncode == 1, done.stderr
+    assert "+          value: two" in done.stdout
+    kubectl("label", "deployment", "web", "tier=front")
+    kubectl("annotate", "deployment", "web", "note=yes")
+    kubectl("patch", "deployment", "web", "-p", '{"spec":{"minReadySeconds":0}}')
+    assert "web" in kubectl("get", "deployments", "-l", "tier=front", "-o", "name")
+
+
+def test_a_watch_shows_changes(kubectl, web):
+    arguments = ["get", "configmaps", "--watch-only", "--no-headers", "--request-timeout=20s"]
+    from .conftest import KUBECTL
+
+    with subprocess.Popen(
+        [KUBECTL, *arguments], env=kubectl.environment, stdout=subprocess.PIPE, text=True
+    ) as watch:
+        try:
+            number = 0
+            seen = ""
+            import threading
+
+            def read():
+                nonlocal seen
+                assert watch.stdout is not None
+                seen = watch.stdout.readline()
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            # The watch may begin after the first of these; some later one is seen.
+            while reader.is_alive() and number < 50:
+                number += 1
+                kubectl("create", "configmap", f"w-{number}", "--from-literal=a=b")
+                reader.join(0.05)
+            reader.join(5)
+        finally:
+            watch.kill()
+    assert seen.startswith("w-")
