@@ -38,7 +38,7 @@ BASE_DELAY_S = 0.2
 # A cluster that comes back is noticed within this.
 MAX_DELAY_S = 10.0
 # A watch that held this long, or ended on its own, shows that the server is well.
-_HEALTHY_WATCH_S = 2.0
+_HEALTHY_WATCH_S = 1.0
 
 
 class Index:
