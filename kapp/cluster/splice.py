@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 from kapp.cluster.forwardchoice import Backend
@@ -44,6 +46,10 @@ mean it, and is then believed. (One that takes data and never answers gets it th
 
 _IDLE_CLOSE_S = 5.0
 """A close without a byte in either direction after this is an idle timeout, and meant."""
+
+
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+"""SO_LINGER on, 0 seconds: close with RST (socket(7))."""
 
 
 class Splice(asyncio.Protocol):
@@ -260,7 +266,7 @@ class Splice(asyncio.Protocol):
         if self._committed:
             self.stream = None
             if error is not None:
-                self.close()
+                self._reset_client()
             else:
                 self._finish()
         elif self._outcome is not None and not self._outcome.done():
@@ -291,6 +297,14 @@ class Splice(asyncio.Protocol):
     def _end_client_writing(self) -> None:
         if self._client is not None and not self._client.is_closing():
             self._client.write_eof()
+
+    def _reset_client(self) -> None:
+        """An answer broke off: say so with RST, since a plain close would look like its end."""
+        if self._client is not None:
+            sock = self._client.get_extra_info("socket")
+            if sock is not None and not self._client.is_closing():
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self.close()
 
     def _finish(self) -> None:
         """Close the client after what it has yet to receive."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 _ERROR_TEXT_BYTES = 4096
 """Of the error stream; the servers' texts are under 500."""
 
-_VERDICT_S = 1.0
-"""A connection that ended without a byte waits this long for the error stream to say why."""
+_VERDICT_S = 0.2
+"""A connection that ended without a byte waits this long for the error stream to say why. Servers
+send that first, so this is for those that do not."""
 
 
 class TunnelStream(PodStream):
