@@ -110,6 +110,7 @@ async def apply(
     on_progress: OnProgress = silent,
     timeout_s: float = TIMEOUT_S,
     force: bool = False,
+    mapping: RestMapping | None = None,
     field_manager: str = FIELD_MANAGER,
     random: Callable[[], float] = _random.random,
 ) -> list[Object]:
@@ -122,6 +123,8 @@ async def apply(
         on_progress: told of every step.
         timeout_s: for all of it; then each unfinished object is an error with its last trouble.
         force: delete what cannot be changed in place, whatever its kind.
+        mapping: forgets what it knows when the cluster no longer serves a target's resource (its
+            CRD was deleted or changed), so that the next `resolve` asks again.
         field_manager: the name under which fields are owned.
         random: gives [0, 1), for jitter.
 
@@ -129,7 +132,7 @@ async def apply(
         ApplyError: when any object was refused or did not get in in time. Later classes are not
             begun then; the others of its class are finished.
     """
-    work = _Apply(client, on_progress, force, field_manager, random)
+    work = _Apply(client, mapping, on_progress, force, field_manager, random)
     deadline = asyncio.get_running_loop().time() + timeout_s
     await record(targets)
     results: dict[int, Object] = {}
@@ -153,12 +156,14 @@ class _Apply:
     def __init__(
         self,
         client: Client,
+        mapping: RestMapping | None,
         on_progress: OnProgress,
         force: bool,
         field_manager: str,
         random: Callable[[], float],
     ) -> None:
         self._client = client
+        self._mapping = mapping
         self._on_progress = on_progress
         self._force = force
         self._field_manager = field_manager
@@ -211,6 +216,9 @@ class _Apply:
         self, error: KappError, target: Target, recreated: bool
     ) -> Retry | Recreate | KappError:
         needs_old = isinstance(error, ApiError) and error.code == 422 and not recreated
+        unserved = isinstance(error, ApiError) and error.code == 404 and not error.details
+        if unserved and self._mapping is not None:
+            self._mapping.invalidate()
         exists = needs_old and await self._live(target) is not None
         resource = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "NAME")
         verdict = judge(error, target.obj, exists=exists, resource=resource)

@@ -67,6 +67,11 @@ class RestMapping:
             raise ClusterError(f"the API group {group} is registered, but does not answer")
         return found
 
+    def invalidate(self) -> None:
+        """Forget everything: the server answered that a known path does not exist."""
+        self._by_gvk = {}
+        self._read_at = None
+
     async def refresh(self) -> None:
         """Read discovery again. Raises ApiError, Unreachable; what was known then stays."""
         async with self._lock:

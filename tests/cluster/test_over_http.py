@@ -8,6 +8,7 @@ import pytest
 from kapp.cluster import removal
 from kapp.cluster.apply import ApplyError, apply, resolve
 from kapp.cluster.connection import Connection
+from kapp.cluster.failures import Rejected
 from kapp.cluster.inventory import Inventory
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.mapping import RestMapping
@@ -115,6 +116,24 @@ async def test_an_unknown_field_is_told_in_one_sentence(cluster):
         with pytest.raises(ApplyError) as e:
             await deploy(connection, obj("Widget", "w", "example.com/v1", spec={"siez": 1}))
         assert str(e.value) == "Widget/default/w spec.siez: unknown field"
+        await connection.close()
+
+
+async def test_a_kind_that_is_no_longer_served_is_asked_for_again(cluster):
+    async with cluster.serving():
+        connection = cluster.connection()
+        mapping = RestMapping(connection.client)
+        widget = obj("Widget", "w", "example.com/v1")
+        targets = await resolve(mapping, [widget], "default")
+        cluster.world.scheme.unregister(WIDGET.gvk)
+
+        async def recorded(_):
+            return None
+
+        with pytest.raises(ApplyError, match="could not find the requested resource"):
+            await apply(connection.client, targets, record=recorded, mapping=mapping)
+        with pytest.raises(Rejected, match="the cluster has no kind Widget"):
+            await resolve(mapping, [widget], "default")
         await connection.close()
 
 
