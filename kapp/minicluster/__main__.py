@@ -32,17 +32,17 @@ def main(arguments: list[str] | None = None) -> int:
             os._exit(0)
     directory = StateDirectory(options.state_dir.absolute())
     directory.make()
-    with Lock(directory.lock) as lock:
-        if not lock.take():
-            return _refuse(options.ready_fd, "another cluster runs in this directory")
-        lock.write(str(os.getpid()))
-        try:
-            asyncio.run(_run(directory, options.ready_fd))
-        except KappError as e:
-            return _refuse(options.ready_fd, e.one_line())
-        finally:
-            directory.description.unlink(missing_ok=True)
-            lock.write("")
+    # Never released: the kernel does it when the process has ended, and `stop` waits for that.
+    lock = Lock(directory.lock)
+    if not lock.take():
+        return _refuse(options.ready_fd, "another cluster runs in this directory")
+    lock.write(str(os.getpid()))
+    try:
+        asyncio.run(_run(directory, options.ready_fd))
+    except KappError as e:
+        return _refuse(options.ready_fd, e.one_line())
+    finally:
+        directory.description.unlink(missing_ok=True)
     return 0
 
 
