@@ -114,6 +114,8 @@ def _spawn(directory: StateDirectory, timeout_s: float) -> None:
     if answer is None:
         stop(directory.path)
         answer = f"it was not ready after {timeout_s:g} s"
+    # It answers before it has quite ended; the next start shall not find it in the way.
+    _wait_for(lambda: not owner_of(directory), _KILL_TIMEOUT_S)
     raise ClusterError(
         f"the embedded cluster did not start: {answer or _tail(directory.log)}",
         hint=f"see {directory.log}",

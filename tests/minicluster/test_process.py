@@ -185,7 +185,7 @@ def test_kill_leaves_nothing_running_and_is_reclaimed(state):
     until(running)
     os.kill(pid, signal.SIGKILL)
     until(lambda: not runs(marker))
-    assert owner_of(StateDirectory(state)) == 0
+    until(lambda: owner_of(StateDirectory(state)) == 0)
     assert not process.status(state).running
 
     process.start(state)
