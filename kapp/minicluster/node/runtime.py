@@ -82,6 +82,7 @@ class ProcessSpec:
             "root": {
                 "mounts": [vars(mount) for mount in self.mounts],
                 "hidden": list(self.hidden), "read_only": self.read_only_root,
+                "privileged": self.privileged,
             },
         }  # fmt: skip
 

@@ -184,6 +184,8 @@ def _conditions(pod: Object, state: PodState, pod_phase: str, now: datetime) -> 
 def pod_status(pod: Object, state: PodState, host_address: str, now: datetime) -> dict[str, Any]:
     """The whole status, as a merge patch: what may have to vanish is there as None."""
     pod_phase = phase(pod, state)
+    if pod_phase in ("Succeeded", "Failed") and state.running():
+        pod_phase = "Running"  # the end is told when nothing runs any more, sidecars included
     status: dict[str, Any] = {
         "phase": pod_phase,
         "conditions": _conditions(pod, state, pod_phase, now),

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from kapp.machinery.objects import Object, name_of
-from kapp.machinery.status import ApiError
+from kapp.machinery.status import bad_request
 from kapp.minicluster.node import podspec
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ def handlers(node: Node) -> Mapping[tuple[str, str], Handler]:
         ("pods", "attach"): commands.attach,
         ("pods", "portforward"): ForwardStreams(node).forward,
     }
-
-
-def bad_request(message: str) -> ApiError:
-    """400, as the API server words what is wrong with a request."""
-    return ApiError(400, "BadRequest", message)
 
 
 def chosen_container(pod: Object, wanted: str) -> str:

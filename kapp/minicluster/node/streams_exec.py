@@ -19,10 +19,10 @@ from aiohttp import WSMsgType, web
 
 from kapp.aio.supervise import TaskGroup
 from kapp.machinery.objects import Object, name_of
+from kapp.machinery.status import bad_request
 from kapp.minicluster.node.runtime import RuntimeFailure
 from kapp.minicluster.node.state import ContainerState, PodState
 from kapp.minicluster.node.streams import (
-    bad_request,
     chosen_container,
     read_some,
     write_all,

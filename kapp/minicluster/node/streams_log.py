@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from aiohttp import web
 
 from kapp.machinery.objects import Object, metadata_of, name_of
+from kapp.machinery.status import bad_request
 from kapp.minicluster.node.logfile import LogFile, parse_line, timestamp
 from kapp.minicluster.node.state import ContainerState
-from kapp.minicluster.node.streams import bad_request, chosen_container
+from kapp.minicluster.node.streams import chosen_container
 
 if TYPE_CHECKING:
     from kapp.minicluster.node.kubelet import Node

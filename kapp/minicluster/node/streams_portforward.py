@@ -17,8 +17,8 @@ from aiohttp import WSMsgType, web
 
 from kapp.aio.supervise import TaskGroup
 from kapp.machinery.objects import Object, name_of
+from kapp.machinery.status import bad_request
 from kapp.minicluster.node.runtime import RuntimeFailure
-from kapp.minicluster.node.streams import bad_request
 from kapp.wire import channels, spdy
 
 if TYPE_CHECKING:

@@ -50,6 +50,31 @@ class _Starting:
     layers: str
 
 
+def _all_processes() -> list[int]:
+    if not os.path.isdir("/proc/self"):
+        return []  # not Linux
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def marked_processes(prefix: str) -> list[int]:
+    """Processes whose marker begins so; the marker's value ends with a NUL byte."""
+    wanted, found = b"\0" + f"{MARKER}={prefix}".encode(), []
+    for pid in _all_processes():
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                if wanted in b"\0" + environ.read() + b"\0":
+                    found.append(pid)
+    return found
+
+
+def _kill_leftovers(base: str) -> None:
+    """End what an earlier shim without namespaces left when it was killed with its node."""
+    for _ in range(_KILL_ROUNDS):
+        for pid in marked_processes(f"{base}:"):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def _remove_tree(path: str) -> None:
     """Delete a directory in a child process, so that a large one holds up nobody."""
     if os.fork() == 0:
@@ -251,7 +276,8 @@ class Shim:
             )
         else:
             where = launch.Surroundings(None, may_change_user=os.geteuid() == 0)
-            request["env"][MARKER] = request.get("into") or request["process"]
+            key = request.get("into") or request["process"]
+            request["env"][MARKER] = f"{self._base}:{key}"
         launched = launch.launch(request, where, descriptors)
         process = Process(request["process"], launched.pid, request["pod"], layers=layers)
         self._processes[process.key] = process
@@ -330,18 +356,12 @@ class Shim:
     def _members(self, process: Process) -> list[int]:
         """Every process in the container's mount namespace, or with its marker without one."""
         found = []
-        marker = f"{MARKER}={process.key}".encode()
-        for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-            if not name.isdigit():
-                continue
+        if not self._host:
+            return marked_processes(f"{self._base}:{process.key}\0")
+        for pid in _all_processes():
             with contextlib.suppress(OSError):
-                if self._host:
-                    if os.stat(f"/proc/{name}/ns/mnt").st_ino == process.mounts_inode:
-                        found.append(int(name))
-                else:
-                    with open(f"/proc/{name}/environ", "rb") as environ:
-                        if marker in environ.read().split(b"\0"):
-                            found.append(int(name))
+                if os.stat(f"/proc/{pid}/ns/mnt").st_ino == process.mounts_inode:
+                    found.append(pid)
         return found
 
     def _kill_members(self, process: Process) -> None:
@@ -380,6 +400,8 @@ def run(options: dict[str, Any]) -> None:
             host = setup.become_node(options["base"])
             # not earlier: a change of credentials clears it
             syscalls.die_with_parent(signal.SIGKILL)
+        else:
+            _kill_leftovers(options["base"])
         if os.getppid() != options["parent"]:
             return
     except OSError as error:

@@ -27,6 +27,8 @@ OVERLAY = "overlay"
 READ_ONLY = "read-only"
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# Root without capabilities may still write these, so they are read-only (runc's readonlyPaths)
+_PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 _FRESH = ("proc", "sys", "dev", "run")  # never taken from the host
 _WRITABLE = ("tmp", "run", "var/tmp")  # what the read-only way gives a tmpfs
 # File systems that are interfaces of the kernel or of another program, not storage
@@ -125,7 +127,15 @@ def _read_only_root(root: str) -> None:
             _tmpfs(os.path.join(root, name), "1777")
 
 
-def _kernel_file_systems(root: str) -> None:
+def _protect_proc(proc: str) -> None:
+    for name in _PROC_READ_ONLY:
+        path = f"{proc}/{name}"
+        if os.path.exists(path):
+            syscalls.mount(path, path, "", MS_BIND | MS_REC)
+            syscalls.make_read_only(path)
+
+
+def _kernel_file_systems(root: str, *, privileged: bool) -> None:
     """Fresh /proc, /sys (read-only), /dev, /run."""
     for name in _FRESH:
         os.makedirs(os.path.join(root, name), exist_ok=True)
@@ -141,6 +151,8 @@ def _kernel_file_systems(root: str) -> None:
         syscalls.make_read_only(f"{root}/sys")
     except OSError:
         syscalls.umount_detached(f"{root}/sys")
+    if not privileged:
+        _protect_proc(f"{root}/proc")
     dev = f"{root}/dev"
     syscalls.mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k")
     for name in _DEVICES:
@@ -212,8 +224,8 @@ def enter(spec: dict[str, Any], layers: str, base: Base) -> None:
     """Build the container's root as `spec` says and make it this process's root.
 
     `spec`: `mounts` (list of `source`, `target`, `read_only`, inner after outer), `hidden` (paths
-    shown as empty directories), `read_only` (the root itself). `layers` is a directory on the
-    shim's tmpfs for this container's writes. Raises OSError.
+    shown as empty directories), `read_only` (the root itself), `privileged`. `layers` is a
+    directory on the shim's tmpfs for this container's writes. Raises OSError.
     """
     root = os.path.join(layers, "merged")
     os.makedirs(root)
@@ -221,7 +233,7 @@ def enter(spec: dict[str, Any], layers: str, base: Base) -> None:
         _overlay_root(root, layers, base.points, base.user_xattr)
     else:
         _read_only_root(root)
-    _kernel_file_systems(root)
+    _kernel_file_systems(root, privileged=spec["privileged"])
     for path in spec["hidden"]:
         if os.path.isdir(root + path):
             _tmpfs(root + path, "0700")
