@@ -1,0 +1,121 @@
+"""Follow one container's log to its end, whatever breaks on the way.
+
+The PodLogStream controller makes a `PodLog` for each container and appends what it yields to the
+log store. A quiet container costs nothing: no timer runs while a response is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+import aiohttp
+
+from kapp.cluster.podlogcursor import LogBatch, LogCursor
+from kapp.errors import KappError
+from kapp.machinery.status import ApiError
+
+_RETRY_FIRST_S = 0.1
+_RETRY_MOST_S = 5.0
+"""Between requests: a container that is just starting is asked for again soon, one that the server
+does not give is not asked for all the time."""
+
+__all__ = ["LogBatch", "OpenStream", "PodLog"]
+
+
+class OpenStream(Protocol):
+    """Opens a GET whose body is read bit by bit, as `kapp.runtime.remote.RemoteClient.stream`."""
+
+    def __call__(
+        self, path: str, *, params: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Raises ApiError, Unreachable; from reading the body too."""
+        ...
+
+
+class PodLog:
+    """One container's log.
+
+    Args:
+        open_stream: see `OpenStream`.
+        namespace: of the pod.
+        pod: its name.
+        container: its name; restarts of it are one log.
+        since: lines from before are left out; None for the whole log.
+        ended: whether the container has terminated and will not run again, as far as is known now.
+        on_error: told what is wrong, in plain words, and "" when it is well again.
+    """
+
+    def __init__(
+        self,
+        open_stream: OpenStream,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        since: datetime | None = None,
+        ended: Callable[[], bool] = lambda: False,
+        on_error: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._open_stream = open_stream
+        self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        self._container = container
+        self._cursor = LogCursor(since)
+        self._ended = ended
+        self._on_error = on_error
+        self._error = ""
+
+    async def follow(self) -> AsyncGenerator[LogBatch, None]:
+        """Batches of new lines, until the container has ended and its log is read, or it is gone.
+
+        Raises nothing: what goes wrong is told to `on_error` and tried again.
+        """
+        delay_s = _RETRY_FIRST_S
+        while True:
+            # What has ended before the request is sent is in its answer whole
+            was_ended = self._ended()
+            read_to_end = False
+            try:
+                async for batch in self._read():
+                    delay_s = _RETRY_FIRST_S
+                    yield batch
+                read_to_end = True
+                self._tell("")
+            except ApiError as error:
+                if error.code in (404, 410) or (error.code == 400 and was_ended):
+                    return  # the pod is gone; or its container never ran
+                if error.code != 400:  # 400: the container has not started yet
+                    self._tell(error.one_line())
+            except KappError as error:
+                self._tell(error.one_line())
+            if read_to_end and was_ended:
+                last = self._cursor.end()
+                if last is not None:
+                    yield last
+                return
+            # A log that ended just now is asked for once more at once, to be sure of its last lines
+            if not (read_to_end and self._ended()):
+                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                delay_s = min(delay_s * 2, _RETRY_MOST_S)
+
+    async def _read(self) -> AsyncGenerator[LogBatch, None]:
+        """One request. Ends when the server ends it."""
+        params = {"container": self._container, "follow": "true", "timestamps": "true"}
+        if self._cursor.since_time:
+            params["sinceTime"] = self._cursor.since_time
+        async with self._open_stream(self._path, params=params) as response:
+            self._cursor.begin()
+            self._tell("")
+            async for chunk in response.content.iter_any():
+                batch = self._cursor.feed(chunk)
+                if batch is not None:
+                    yield batch
+
+    def _tell(self, error: str) -> None:
+        if error != self._error:
+            self._error = error
+            self._on_error(error)

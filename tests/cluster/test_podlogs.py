@@ -1,0 +1,265 @@
+"""Following a container's log: nothing lost, nothing twice, over any breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kapp.cluster.podlogcursor import MAX_LINE_BYTES, LogCursor, timestamp_ns
+from kapp.cluster.podlogs import PodLog
+from kapp.runtime.remote import RemoteClient
+
+from .fake_kubelet import until
+
+START_NS = 1_795_000_000_000_000_000
+
+
+def stamp(ns: int) -> bytes:
+    seconds, rest = divmod(ns, 1_000_000_000)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S").encode() + b".%09dZ" % rest
+
+
+def answer(log: list[tuple[int, bytes]], since: str) -> bytes:
+    """What a kubelet sends: lines from the whole second on, each with its timestamp."""
+    from_ns = timestamp_ns(since.encode()) if since else 0
+    return b"".join(stamp(ns) + b" " + line + b"\n" for ns, line in log if ns >= from_ns)
+
+
+# few distinct times: many lines share one, as with a program that prints in a burst
+TIMES = st.lists(st.sampled_from([0, 1, 2, 500_000_000, 999_999_999]), max_size=40)
+BREAKS = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60)), max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(TIMES, BREAKS)
+def test_any_breaks_lose_and_repeat_nothing(
+    steps: list[int], breaks: list[tuple[int, int]]
+) -> None:
+    ns, log = START_NS, []
+    for number, step in enumerate(steps):
+        ns += step
+        log.append((ns, b"line %d" % number))
+    cursor, got = LogCursor(), b""
+    for length, size in [*breaks, (10**9, 1000)]:
+        wire = answer(log, cursor.since_time)[:length]
+        cursor.begin()
+        for start in range(0, len(wire), size):
+            batch = cursor.feed(wire[start : start + size])
+            if batch is not None:
+                got += batch.data
+                assert batch.lines == batch.data.count(b"\n")
+    assert got == b"".join(line + b"\n" for _, line in log)
+
+
+def test_a_file_that_was_rotated_away_ends_the_dropping() -> None:
+    cursor = LogCursor()
+    cursor.begin()
+    cursor.feed(answer([(START_NS, b"one"), (START_NS + 5, b"two")], ""))
+    cursor.begin()
+    batch = cursor.feed(answer([(START_NS + 9, b"three")], ""))
+    assert batch is not None
+    assert batch.data == b"three\n"
+
+
+def test_a_last_line_without_a_newline() -> None:
+    cursor = LogCursor()
+    cursor.begin()
+    assert cursor.feed(stamp(START_NS) + b" no newl") is None
+    assert cursor.feed(b"ine") is None
+    batch = cursor.end()
+    assert batch is not None
+    assert batch.data == b"no newline\n"
+    assert cursor.end() is None
+
+
+def test_the_last_words_of_a_container_that_was_replaced() -> None:
+    cursor = LogCursor()
+    cursor.begin()
+    cursor.feed(stamp(START_NS) + b" fine\n" + stamp(START_NS + 1) + b" panic: no")
+    cursor.begin()
+    batch = cursor.feed(answer([(START_NS + 3 * 10**9, b"started")], ""))
+    assert batch is not None
+    assert batch.data == b"panic: no\nstarted\n"
+
+
+def test_a_line_without_end_is_cut_and_counts_as_one() -> None:
+    cursor = LogCursor()
+    cursor.begin()
+    cursor.feed(stamp(START_NS) + b" ")
+    for _ in range(100):
+        assert cursor.feed(b"x" * 65536) is None
+    batch = cursor.feed(b"end\n" + stamp(START_NS + 1) + b" next\n")
+    assert batch is not None
+    first, second, rest = batch.data.split(b"\n")
+    assert first.endswith(b" [line cut by kapp]")
+    assert len(first) <= MAX_LINE_BYTES + 30
+    assert (second, rest) == (b"next", b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"2026-11-18T11:06:40.000000007Z",
+        b"2026-11-18T12:06:40.000000007+01:00",
+    ],
+)
+def test_timestamps_of_any_server(text: bytes) -> None:
+    assert timestamp_ns(text) % 1_000_000_000 == 7
+    assert timestamp_ns(text) == timestamp_ns(b"2026-11-18T11:06:40.000000007Z")
+    assert timestamp_ns(b"2026-11-18T11:06:40.5Z") > timestamp_ns(b"2026-11-18T11:06:40.49Z")
+    assert timestamp_ns(b"not a time") == 0
+
+
+class FakeLog:
+    """A kubelet's log endpoint: follows `lines` until `ended`; `cut` breaks the connections."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[int, bytes]] = []
+        self.more = asyncio.Event()
+        self.ended = False
+        self.status = 0
+        self.requests: list[dict[str, str]] = []
+        self.transports: set[asyncio.Transport] = set()
+
+    def write(self, text: bytes) -> None:
+        self.lines.append((START_NS + len(self.lines) * 300_000_000, text))
+        self.more.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self.more.set()
+
+    def cut(self) -> None:
+        for transport in self.transports:
+            transport.abort()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(dict(request.query))
+        if self.status:
+            return web.json_response(
+                {"kind": "Status", "status": "Failure", "message": "no", "code": self.status},
+                status=self.status,
+            )
+        since = request.query.get("sinceTime", "")
+        from_ns = timestamp_ns(since.encode()) if since else 0
+        response = web.StreamResponse()
+        await response.prepare(request)
+        assert isinstance(request.transport, asyncio.Transport)
+        self.transports.add(request.transport)
+        position = 0
+        while True:
+            new, position = self.lines[position:], len(self.lines)
+            for ns, line in new:
+                if ns >= from_ns:
+                    await response.write(stamp(ns) + b" " + line + b"\n")
+            if self.ended:
+                return response
+            self.more.clear()
+            await self.more.wait()
+
+
+@pytest.fixture
+async def log_and_client() -> AsyncIterator[tuple[FakeLog, RemoteClient]]:
+    log = FakeLog()
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/default/pods/p/log", log.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with RemoteClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+        yield log, client
+    log.end()
+    await runner.cleanup()
+
+
+class Following:
+    def __init__(self, log: FakeLog, client: RemoteClient) -> None:
+        self.data = b""
+        self.errors: list[str] = []
+        self.pod_log = PodLog(
+            client.stream,
+            "default",
+            "p",
+            "main",
+            ended=lambda: log.ended,
+            on_error=self.errors.append,
+        )
+        self.task = asyncio.create_task(self.run())
+
+    async def run(self) -> None:
+        async for batch in self.pod_log.follow():
+            self.data += batch.data
+
+    async def wait(self) -> bytes:
+        async with asyncio.timeout(10):
+            await self.task
+        return self.data
+
+
+async def test_from_the_first_line_to_the_containers_end(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.write(b"one")
+    following = Following(log, client)
+    await until(lambda: following.data == b"one\n")
+    log.write(b"two")
+    await until(lambda: following.data == b"one\ntwo\n")
+    log.write(b"three")
+    log.end()
+    assert await following.wait() == b"one\ntwo\nthree\n"
+    assert log.requests[0] == {"container": "main", "follow": "true", "timestamps": "true"}
+
+
+async def test_cuts_and_errors_in_between(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
+    log, client = log_and_client
+    following = Following(log, client)
+    expected = b""
+    for number in range(12):
+        log.write(b"line %d" % number)
+        expected += b"line %d\n" % number
+        if number % 3 == 0:
+            await until(lambda: following.data == expected)  # noqa: B023
+            log.cut()
+    await until(lambda: following.data == expected)
+    log.status = 500
+    log.cut()
+    await until(lambda: "no" in following.errors)
+    log.status = 0
+    log.write(b"last")
+    await until(lambda: following.data == expected + b"last\n")
+    assert following.errors[-1] == ""
+    log.end()
+    assert await following.wait() == expected + b"last\n"
+
+
+async def test_a_container_that_starts_later(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
+    log, client = log_and_client
+    log.status = 400
+    following = Following(log, client)
+    await until(lambda: len(log.requests) >= 3)
+    log.status = 0
+    log.write(b"hello")
+    await until(lambda: following.data == b"hello\n")
+    assert following.errors == []
+    log.end()
+    await following.wait()
+
+
+async def test_a_pod_that_is_gone_ends_it(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
+    log, client = log_and_client
+    log.status = 404
+    assert await Following(log, client).wait() == b""
+
+
+async def test_a_container_that_never_ran(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
+    log, client = log_and_client
+    log.status, log.ended = 400, True
+    assert await Following(log, client).wait() == b""
