@@ -11,7 +11,7 @@ import pytest
 
 from kapp.minicluster import process
 
-KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+KUBECTL = str(Path(sys.executable).parent / "kubectl")
 
 
 class Kubectl:

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from .conftest import KUBECTL
 
 SERVER = (
     "import http.server,os\n"
@@ -39,6 +42,11 @@ def deployment(name="web", text="one", replicas=1, **spec):
             **spec,
         },
     }
+
+
+def config_map(name, namespace="default", **data):
+    meta = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +161,7 @@ def test_rollouts(kubectl):
 
 
 def test_server_side_apply_and_its_conflicts(kubectl):
-    config = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "shared"},
-        "data": {"a": "1"},
-    }
+    config = config_map("shared", a="1")
     kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(config))
     config["data"]["a"] = "2"
     other = ("apply", "--server-side", "--field-manager=other", "-f", "-")
@@ -182,9 +185,17 @@ def test_what_is_refused_says_why(kubectl):
 
 
 def test_namespaces_come_and_go(kubectl):
-    kubectl("create", "namespace", "short")
-    kubectl("create", "configmap", "c", "-n", "short", "--from-literal=a=b")
-    kubectl("create", "secret", "generic", "s", "-n", "short", "--from-literal=a=b")
+    objects = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "short"}},
+        config_map("c", namespace="short"),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", "namespace": "short"},
+            "stringData": {"a": "b"},
+        },
+    ]
+    kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(o) for o in objects))
     assert lines(kubectl("get", "secret", "s", "-n", "short", "--no-headers"))[0][:3] == [
         "s",
         "Opaque",
@@ -216,15 +227,12 @@ def test_diff_and_patches(kubectl, web):
 
 def test_a_watch_shows_changes(kubectl, web):
     arguments = ["get", "configmaps", "--watch-only", "--no-headers", "--request-timeout=20s"]
-    from .conftest import KUBECTL
-
     with subprocess.Popen(
         [KUBECTL, *arguments], env=kubectl.environment, stdout=subprocess.PIPE, text=True
     ) as watch:
         try:
             number = 0
             seen = ""
-            import threading
 
             def read():
                 nonlocal seen
@@ -236,7 +244,7 @@ def test_a_watch_shows_changes(kubectl, web):
             # The watch may begin after the first of these; some later one is seen.
             while reader.is_alive() and number < 50:
                 number += 1
-                kubectl("create", "configmap", f"w-{number}", "--from-literal=a=b")
+                kubectl("create", "-f", "-", stdin=json.dumps(config_map(f"w-{number}")))
                 reader.join(0.05)
             reader.join(5)
         finally:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import ssl
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,13 @@ def runs(marker):
         except OSError:
             continue
     return False
+
+
+def is_on_disk(state, name):
+    """Whether an object has been written behind: what is younger may be lost."""
+    with closing(sqlite3.connect(state / "objects.db")) as database:
+        wanted = "SELECT count(*) FROM objects WHERE name=?"
+        return bool(database.execute(wanted, (name,)).fetchone()[0])
 
 
 def config_map(name):
@@ -183,6 +192,7 @@ def test_kill_leaves_nothing_running_and_is_reclaimed(state):
         return found.get("status", {}).get("phase") == "Running" and runs(marker)
 
     until(running)
+    until(lambda: is_on_disk(state, "sleeper"))
     os.kill(pid, signal.SIGKILL)
     until(lambda: not runs(marker))
     until(lambda: owner_of(StateDirectory(state)) == 0)

@@ -21,6 +21,7 @@ from kapp.aio.supervise import TaskGroup, cancel
 from kapp.minicluster.node import actions, podspec
 from kapp.minicluster.node.environment import ConfigMissing
 from kapp.minicluster.node.events import Recorder
+from kapp.minicluster.node.execution import Execution
 from kapp.minicluster.node.files import PodFiles
 from kapp.minicluster.node.instance import ImageCommandUnknown, MountImpossible
 from kapp.minicluster.node.logfile import LogFile
@@ -36,24 +37,6 @@ _HOOK_TIMEOUT_S = 300.0  # a postStart hook without an end does not hold its pod
 _START_FAILED_CODE = 128  # containerd's, with reason StartError
 
 SpecOf = Callable[[PodState, dict[str, Any]], ProcessSpec]
-
-
-class Execution:
-    """A command that runs in a container (`kubectl exec`, a probe, a hook)."""
-
-    def __init__(self, runtime: Runtime, key: str, terminal: int, exited: asyncio.Future[int]):
-        self._runtime = runtime
-        self._key = key
-        self._exited = exited
-        self.terminal = terminal
-
-    async def wait(self) -> int:
-        """Its exit code; 128 + n after signal n."""
-        return actions.decoded_status(await asyncio.shield(self._exited))[0]
-
-    async def kill(self) -> None:
-        """End it."""
-        await self._runtime.signal(self._key, signal.SIGKILL)
 
 
 class _Target:

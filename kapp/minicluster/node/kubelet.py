@@ -14,7 +14,6 @@ import socket
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from kapp.aio.supervise import TaskGroup
 from kapp.machinery.objects import (
@@ -27,6 +26,7 @@ from kapp.machinery.objects import (
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.node import podspec, status
+from kapp.minicluster.node.admission import admit
 from kapp.minicluster.node.containers import BACKOFF_S, Containers
 from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.files import PodFiles, remove_unknown
@@ -35,7 +35,7 @@ from kapp.minicluster.node.registration import Registration
 from kapp.minicluster.node.resources import CONFIG_MAPS, PODS, SECRETS
 from kapp.minicluster.node.runtime import Runtime, RuntimeFailure
 from kapp.minicluster.node.services import ServiceNetwork
-from kapp.minicluster.node.state import ContainerState, Ended, PodState
+from kapp.minicluster.node.state import PodState
 from kapp.runtime.client import Client, PatchType
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.manager import Manager
@@ -64,6 +64,8 @@ class Node:
         python: interpreter for the shim; this one's by default.
         launcher: command that starts the shim's interpreter (used to give up privileges).
         services: whether Services get addresses that work inside pods.
+        hidden: directories that pods shall not see, besides `state_dir` (the cluster's
+            credentials); they look empty.
         backoff_s: first delay of CrashLoopBackOff.
 
     Attributes:
@@ -82,6 +84,7 @@ class Node:
         python: str = "",
         launcher: Iterable[str] = (),
         services: bool = True,
+        hidden: Iterable[Path] = (),
         backoff_s: float = BACKOFF_S,
     ) -> None:
         self.name = name
@@ -89,6 +92,7 @@ class Node:
         self._state_dir = state_dir.resolve()
         self._now = now
         self._with_services = services
+        self._hidden = (*(str(path.resolve()) for path in hidden), str(self._state_dir))
         self._tasks = TaskGroup("node")
         self._manager = Manager("node")
         self._states: dict[ObjectKey, PodState] = {}
@@ -161,6 +165,7 @@ class Node:
             self._recorder,
             self.network,
             state_dir=self._state_dir,
+            hidden=self._hidden,
             node_name=self.name,
             now=self._now,
             capacity=self._registration.capacity,
@@ -296,7 +301,7 @@ class Node:
                 if is_deleting(pod):
                     await self._delete(pod)
                 return None
-            state = self._states[key] = self._admit(pod)
+            state = self._states[key] = admit(pod, self._now())
         if state.pod.get("spec") != pod.get("spec"):
             for container in state.containers.values():
                 container.hopeless = False
@@ -309,55 +314,6 @@ class Node:
                 again_s = await self._sync.sync(state)
             await self._write(state)
         return again_s
-
-    def _admit(self, pod: Object) -> PodState:
-        """Begin with a pod; one that ran under an earlier run of the cluster starts again."""
-        old = pod.get("status") or {}
-        before = {
-            entry["name"]: entry
-            for field in ("initContainerStatuses", "containerStatuses")
-            for entry in old.get(field) or ()
-        }
-        state = PodState(uid_of(pod), key_of(pod), pod, {})
-        for spec in podspec.all_containers(pod):
-            container = ContainerState(spec["name"])
-            if podspec.init_containers(pod) and spec in podspec.containers(pod):
-                container.reason = "PodInitializing"
-            state.containers[spec["name"]] = container
-            if spec["name"] in before:
-                self._adopt(container, before[spec["name"]])
-        if start := old.get("startTime"):
-            state.started_at = datetime.fromisoformat(start)
-        return state
-
-    def _adopt(self, container: ContainerState, entry: dict[str, Any]) -> None:
-        """Take over a container's history; its process, if it had one, is gone."""
-        current = entry.get("state") or {}
-        ended = current.get("terminated") or (entry.get("lastState") or {}).get("terminated")
-        if not entry.get("containerID"):
-            return
-        container.attempts = int(entry.get("restartCount") or 0) + 1
-        container.container_id = entry["containerID"]
-        moment = self._now()
-
-        def when(text: str | None) -> datetime:
-            return datetime.fromisoformat(text) if text else moment
-
-        if "running" in current:
-            container.ended = Ended(
-                255, "Unknown", when(current["running"].get("startedAt")), moment,
-                container.container_id, "the embedded cluster was stopped",
-            )  # fmt: skip
-        elif ended is not None:
-            container.ended = Ended(
-                int(ended.get("exitCode") or 0), ended.get("reason") or "",
-                when(ended.get("startedAt")), when(ended.get("finishedAt")),
-                ended.get("containerID") or "", ended.get("message") or "",
-                int(ended.get("signal") or 0),
-            )  # fmt: skip
-        else:
-            return
-        container.phase = "terminated"
 
     async def _terminate(self, state: PodState) -> float | None:
         """Go on with a deletion: stop the app containers, then the sidecars, then forget."""

@@ -43,6 +43,7 @@ class PodSync:
         network: ServiceNetwork,
         *,
         state_dir: Path,
+        hidden: tuple[str, ...],
         node_name: str,
         now: Callable[[], datetime],
         capacity: Mapping[str, str],
@@ -55,6 +56,7 @@ class PodSync:
         self._recorder = recorder
         self._network = network
         self._state_dir = state_dir
+        self._hidden = hidden
         self._node_name = node_name
         self._now = now
         self._capacity = capacity
@@ -345,7 +347,7 @@ class PodSync:
             else {},
             sources=self._sources(state),
             system_files=system_files,
-            hidden=(str(self._state_dir),),
+            hidden=self._hidden,
             work_dir="/" if namespaces else str(files.work),
             namespaces=namespaces,
         )

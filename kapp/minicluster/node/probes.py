@@ -2,7 +2,8 @@
 
 Source: k8s.io/kubernetes/pkg/kubelet/prober/worker.go. One difference, for the inner loop's sake:
 until a startup or readiness probe first succeeds, it is also tried early, at growing intervals
-below its period. An early try can only succeed; its failures are not counted or reported.
+below its period, from the start. An early try can only succeed; its failures are not counted or
+reported, so the first failure that counts is one period after the start.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Probe:
         await asyncio.sleep(float(self._spec.get("initialDelaySeconds") or 0))
         loop = asyncio.get_running_loop()
         early_s = _FIRST_EARLY_TRY_S
-        next_s = loop.time()
+        next_s = loop.time() + (0.0 if self._kind == "liveness" else self._period_s)
         while True:
             counts = loop.time() >= next_s
             if counts:

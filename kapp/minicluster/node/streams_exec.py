@@ -30,7 +30,7 @@ from kapp.minicluster.node.streams import (
 from kapp.wire import channels
 
 if TYPE_CHECKING:
-    from kapp.minicluster.node.containers import Execution
+    from kapp.minicluster.node.execution import Execution
     from kapp.minicluster.node.kubelet import Node
 
 # Output that is still in the pipes when the command has ended is there at once; what a process in

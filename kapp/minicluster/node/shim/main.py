@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kapp.minicluster.node.shim import launch, protocol, setup, syscalls
+from kapp.minicluster.node.shim import launch, processes, protocol, setup, syscalls
 from kapp.minicluster.node.shim.sandbox import (
     NODE_ADDRESS,
     Sandbox,
@@ -27,8 +27,6 @@ from kapp.minicluster.node.shim.sandbox import (
 )
 
 Request = dict[str, Any]
-_KILL_ROUNDS = 8  # a process that forks while being killed is caught in one of the next rounds
-MARKER = "KAPP_CONTAINER_ID"
 
 
 @dataclass
@@ -48,47 +46,6 @@ class _Starting:
     request: Request
     launched: launch.Launch
     layers: str
-
-
-def _all_processes() -> list[int]:
-    if not os.path.isdir("/proc/self"):
-        return []  # not Linux
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def marked_processes(prefix: str) -> list[int]:
-    """Processes whose marker begins so; the marker's value ends with a NUL byte."""
-    wanted, found = b"\0" + f"{MARKER}={prefix}".encode(), []
-    for pid in _all_processes():
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/environ", "rb") as environ:
-                if wanted in b"\0" + environ.read() + b"\0":
-                    found.append(pid)
-    return found
-
-
-def _kill_leftovers(base: str) -> None:
-    """End what an earlier shim without namespaces left when it was killed with its node."""
-    for _ in range(_KILL_ROUNDS):
-        for pid in marked_processes(f"{base}:"):
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _remove_tree(path: str) -> None:
-    """Delete a directory in a child process, so that a large one holds up nobody."""
-    if os.fork() == 0:
-        for directory, names, files in os.walk(path, topdown=False):
-            for name in files + names:
-                with contextlib.suppress(OSError):
-                    full = os.path.join(directory, name)
-                    if name in files or os.path.islink(full):
-                        os.unlink(full)
-                    else:
-                        os.rmdir(full)
-        with contextlib.suppress(OSError):
-            os.rmdir(path)
-        os._exit(0)
 
 
 class Shim:
@@ -277,7 +234,7 @@ class Shim:
         else:
             where = launch.Surroundings(None, may_change_user=os.geteuid() == 0)
             key = request.get("into") or request["process"]
-            request["env"][MARKER] = f"{self._base}:{key}"
+            request["env"][processes.MARKER] = f"{self._base}:{key}"
         launched = launch.launch(request, where, descriptors)
         process = Process(request["process"], launched.pid, request["pod"], layers=layers)
         self._processes[process.key] = process
@@ -319,7 +276,7 @@ class Shim:
             if pid == 0:
                 return
             if (request := self._removing.pop(pid, None)) is not None:
-                _remove_tree(f"{self._base}/{request['uid']}")
+                processes.remove_tree(f"{self._base}/{request['uid']}")
                 self._send({"id": request["id"]})
             elif (key := self._by_pid.get(pid)) is not None:
                 self._exited(self._processes[key], status)
@@ -351,14 +308,14 @@ class Shim:
             os.close(process.mounts)
             process.mounts = -1
         if process.layers:
-            _remove_tree(process.layers)
+            processes.remove_tree(process.layers)
 
     def _members(self, process: Process) -> list[int]:
         """Every process in the container's mount namespace, or with its marker without one."""
         found = []
         if not self._host:
-            return marked_processes(f"{self._base}:{process.key}\0")
-        for pid in _all_processes():
+            return processes.marked_processes(f"{self._base}:{process.key}\0")
+        for pid in processes.all_processes():
             with contextlib.suppress(OSError):
                 if os.stat(f"/proc/{pid}/ns/mnt").st_ino == process.mounts_inode:
                     found.append(pid)
@@ -368,7 +325,7 @@ class Shim:
         """SIGKILL all that a container started. Nothing for an exec."""
         if self._host and not process.mounts_inode:
             return
-        for _ in range(_KILL_ROUNDS):
+        for _ in range(processes.KILL_ROUNDS):
             members = self._members(process)
             if not members:
                 return
@@ -401,7 +358,7 @@ def run(options: dict[str, Any]) -> None:
             # not earlier: a change of credentials clears it
             syscalls.die_with_parent(signal.SIGKILL)
         else:
-            _kill_leftovers(options["base"])
+            processes.kill_leftovers(options["base"])
         if os.getppid() != options["parent"]:
             return
     except OSError as error:
