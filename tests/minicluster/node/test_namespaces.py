@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,47 @@ async def test_a_container_cannot_touch_the_host(cluster: Cluster) -> None:
         )
     )
     assert text.splitlines() == ["no-mount", "no-device", "no-sysctl", "no-sys"]
+
+
+@pytest.mark.root
+async def test_hidden_directories_and_a_read_only_root(cluster: Cluster) -> None:
+    secret = cluster.state_dir.parent / "secret"
+    secret.mkdir()
+    (secret / "token").touch()
+    await cluster.start_node(mode="namespaces", hidden=[secret])
+    text = await cluster.output(
+        shell(
+            f"ls {secret} | wc -l; (touch /etc/x) 2>/dev/null || echo read-only; "
+            "touch /data/x /dev/shm/x && echo writable",
+            securityContext={"readOnlyRootFilesystem": True},
+            volumeMounts=[{"name": "v", "mountPath": "/data"}],
+        ),
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+    assert text == "0\nread-only\nwritable\n"
+
+
+@pytest.mark.root
+async def test_the_host_network(cluster: Cluster) -> None:
+    await cluster.start_node(mode="namespaces")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        script = f"import socket; socket.create_connection(('127.0.0.1', {port})); print('there')"
+        text = await cluster.output(container(sys.executable, "-c", script), hostNetwork=True)
+    assert text == "there\n"
+
+
+@pytest.mark.root
+async def test_pods_have_no_way_out_and_learn_it_at_once(cluster: Cluster) -> None:
+    await cluster.start_node(mode="namespaces")
+    script = (
+        "import socket\n"
+        "try: socket.create_connection(('192.0.2.1', 80), timeout=10)\n"
+        "except OSError as e: print(e.strerror)\n"
+    )
+    assert await cluster.output(container(sys.executable, "-c", script)) == (
+        "Network is unreachable\n"
+    )
 
 
 @pytest.mark.root

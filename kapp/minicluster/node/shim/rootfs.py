@@ -237,9 +237,6 @@ def enter(spec: dict[str, Any], layers: str, base: Base) -> None:
     for path in spec["hidden"]:
         if os.path.isdir(root + path):
             _tmpfs(root + path, "0700")
-    if spec["read_only"]:
-        # /dev, /run and the like are mounts of their own and stay writable, as in a container
-        syscalls.mount("", root, "", syscalls.MS_REMOUNT | MS_BIND | syscalls.MS_RDONLY)
     sources = [os.open(mount["source"], os.O_PATH) for mount in spec["mounts"]]
     old_root = os.open("/", os.O_PATH)
     os.chdir(root)
@@ -250,3 +247,6 @@ def enter(spec: dict[str, Any], layers: str, base: Base) -> None:
     for descriptor in (old_root, *sources):
         os.close(descriptor)
     os.chdir("/")
+    if spec["read_only"]:
+        # /dev, /run and the like are mounts of their own and stay writable, as in a container
+        syscalls.make_read_only("/", recursive=False)

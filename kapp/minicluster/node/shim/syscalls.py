@@ -87,7 +87,7 @@ def pivot_root(new_root: str, put_old: str) -> None:
     _check(_libc.syscall(_SYS_PIVOT_ROOT, os.fsencode(new_root), os.fsencode(put_old)), new_root)
 
 
-def make_read_only(target: str) -> None:
+def make_read_only(target: str, *, recursive: bool = True) -> None:
     """Make the mount at `target`, and all below it, read-only (mount_setattr(2), Linux 5.12)."""
     attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     _check(
@@ -95,7 +95,7 @@ def make_read_only(target: str) -> None:
             _SYS_MOUNT_SETATTR,
             _AT_FDCWD,
             os.fsencode(target),
-            _AT_RECURSIVE,
+            _AT_RECURSIVE if recursive else 0,
             ctypes.byref(attributes),
             ctypes.c_size_t(ctypes.sizeof(attributes)),
         ),
