@@ -133,12 +133,14 @@ def test_documents_know_their_lines_and_empty_ones_are_dropped():
     text = (
         "# head\n\na: 1\n---\n---\n# only a comment\n--- # next\nb: |\n  x\n  ---\n  y\n---\nnull\n"
     )
-    assert yamlio.parse(text) == [({"a": 1}, 3), ({"b": "x\n---\ny\n"}, 8)]
+    documents = [(document.value, document.line) for document in yamlio.parse(text)]
+    assert documents == [({"a": 1}, 3), ({"b": "x\n---\ny\n"}, 8)]
     assert yamlio.parse("") == []
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_read():
-    assert yamlio.parse("\ufeffa: 1\r\n---\r\nb: |\r\n  x\r\n") == [
+    documents = yamlio.parse("\ufeffa: 1\r\n---\r\nb: |\r\n  x\r\n")
+    assert [(document.value, document.line) for document in documents] == [
         ({"a": 1}, 1),
         ({"b": "x\n"}, 3),
     ]

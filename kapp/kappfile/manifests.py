@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kapp import yamlio
 from kapp.errors import ConfigError
-from kapp.kappfile import _yaml as yamlio
 from kapp.kappfile.errors import KappfileError
 from kapp.machinery.objects import Object, metadata_of
 
@@ -37,7 +37,6 @@ class Manifest:
 
 @dataclass(slots=True)
 class _Entry:
-    document: Any  # kept alive, so that its id stays its own
     prints: list[tuple[Object, str]]
     last_used: int
 
@@ -46,7 +45,7 @@ class ManifestCache:
     """Canonical prints by document; the engine keeps one per Kappfile across evaluations."""
 
     def __init__(self) -> None:
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[tuple[str, int], _Entry] = {}
         self._evaluation = 0
 
     def begin(self) -> None:
@@ -71,18 +70,18 @@ class ManifestCache:
         manifests = [
             Manifest(obj, printed, source, document.line)
             for document in documents
-            if document.value is not None
-            for obj, printed in self._objects(document.value, f"{source}:{document.line}")
+            for obj, printed in self._objects(document, f"{source}:{document.line}")
         ]
         if not manifests:
             raise KappfileError(f"{source} holds no Kubernetes object", transient=True)
         return manifests
 
-    def _objects(self, document: Any, location: str) -> list[tuple[Object, str]]:
-        entry = self._entries.get(id(document))
+    def _objects(self, document: yamlio.Document, location: str) -> list[tuple[Object, str]]:
+        key = (document.text, document.position)
+        entry = self._entries.get(key)
         if entry is None:
-            prints = [(obj, yamlio.dump(obj)) for obj in _checked(document, location)]
-            entry = self._entries[id(document)] = _Entry(document, prints, 0)
+            prints = [(obj, yamlio.dump(obj)) for obj in _checked(document.value, location)]
+            entry = self._entries[key] = _Entry(prints, 0)
         entry.last_used = self._evaluation
         return entry.prints
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -29,10 +30,15 @@ _SEPARATOR = re.compile(r"^---(.*)$", re.MULTILINE)
 
 
 class Document(NamedTuple):
-    """One document of a text, and the line (1-based) on which its content starts."""
+    """One document of a text, and the line (1-based) on which its content starts.
+
+    `text` and `position` (which of several JSON values in it) identify the value across calls.
+    """
 
     value: Any
     line: int
+    text: str = ""
+    position: int = 0
 
 
 class _Chunk(NamedTuple):
@@ -47,20 +53,24 @@ class _Cache:
         self._budget = budget
         self._size = 0
         self._values: OrderedDict[str, bytes] = OrderedDict()
+        # Kappfiles are evaluated in a thread while the event loop parses too.
+        self._lock = threading.Lock()
 
     def get(self, text: str) -> bytes | None:
-        encoded = self._values.get(text)
-        if encoded is not None:
-            self._values.move_to_end(text)
-        return encoded
+        with self._lock:
+            encoded = self._values.get(text)
+            if encoded is not None:
+                self._values.move_to_end(text)
+            return encoded
 
     def put(self, text: str, encoded: bytes) -> None:
-        if text in self._values:
-            return
-        self._values[text] = encoded
-        self._size += len(text)
-        while self._size > self._budget:
-            self._size -= len(self._values.popitem(last=False)[0])
+        with self._lock:
+            if text in self._values:
+                return
+            self._values[text] = encoded
+            self._size += len(text)
+            while self._size > self._budget:
+                self._size -= len(self._values.popitem(last=False)[0])
 
 
 _cache = _Cache(_CACHE_CHARACTERS)
@@ -78,9 +88,9 @@ def parse(text: str, source: str = "") -> list[Document]:
             for values that JSON cannot hold (.inf, .nan).
     """
     return [
-        Document(value, chunk.line + _leading_lines(chunk.text))
+        Document(value, chunk.line + _leading_lines(chunk.text), chunk.text, index)
         for chunk in _split(text, source)
-        for value in _values(chunk, source)
+        for index, value in enumerate(_values(chunk, source))
         if value is not None
     ]
 

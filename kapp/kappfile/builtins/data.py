@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from kapp import yamlio
 from kapp.errors import ConfigError
-from kapp.kappfile import _yaml as yamlio
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.registry import builtin
 from kapp.kappfile.session import Call
