@@ -53,9 +53,7 @@ def running_instance(option: str) -> Instance:
         instance = Instance(found)
         if instance.is_running():
             return instance
-        raise KappError(
-            f"no engine runs for {instance.kappfile}", hint="start it with `kapp up`"
-        )
+        raise KappError(f"no engine runs for {instance.kappfile}", hint="start it with `kapp up`")
     running = [one for one in all_instances() if one.is_running()]
     if len(running) == 1:
         return running[0]

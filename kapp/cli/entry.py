@@ -1,6 +1,6 @@
 """The `kapp` command: sends hot reads down the instant path, everything else to Typer.
 
-Imports the standard library only, and little of it: what this module imports, every `kapp get` pays.
+Imports little, and of the standard library only: what it imports, every `kapp get` pays.
 """
 
 from __future__ import annotations

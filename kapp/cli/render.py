@@ -49,7 +49,7 @@ def say(text: str) -> None:
 
 
 def table(headers: list[str], rows: list[list[str]]) -> str:
-    """Columns as kubectl prints them: upper-case headers, three spaces between, no trailing ones."""
+    """Columns as kubectl prints them: three spaces between, none at the end."""
     widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
     lines = [
         "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,223 @@
+"""Whole stories, told through the doors users have: the command, files, sockets, kubectl.
+
+By default on an embedded cluster of the test's own; with KAPP_TEST_KUBECONFIG on that cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+BIN = Path(sys.executable).parent
+KAPP = str(BIN / "kapp")
+KUBECTL = str(BIN / "kubectl")
+REAL_KUBECONFIG = os.environ.get("KAPP_TEST_KUBECONFIG", "")
+
+DEADLINE_S = 30.0
+_POLL_S = 0.05
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
+    """The first true result of `check`; fails with the last result or error at the deadline."""
+    deadline = time.monotonic() + within_s
+    while True:
+        result: T | None = None
+        error: Exception | None = None
+        try:
+            result = check()
+        except (OSError, AssertionError) as caught:
+            error = caught
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {result!r}") from error
+        time.sleep(_POLL_S)
+
+
+def free_port() -> int:
+    """A port that nothing uses at this moment, on either loopback address."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::", 0))
+        return int(probe.getsockname()[1])
+
+
+class Up:
+    """A running `kapp up --stream`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    @property
+    def output(self) -> str:
+        """All it has printed so far, both streams."""
+        return self._output.read_text(errors="replace")
+
+    def interrupt(self) -> float:
+        """Ctrl-C; returns how long it took to end, in seconds."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=DEADLINE_S)
+        return time.monotonic() - started
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        self.process.wait(timeout=DEADLINE_S)
+
+
+class Project:
+    """A directory with a Kappfile, and the commands typed in it."""
+
+    def __init__(self, directory: Path, environment: dict[str, str], namespace: str) -> None:
+        self.directory = directory
+        self.environment = environment
+        self.namespace = namespace
+        self._ups: list[Up] = []
+
+    def write(self, name: str, text: str) -> None:
+        """Save a file of the project the way an editor does: at once."""
+        target = self.directory / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.swp")
+        temporary.write_text(textwrap.dedent(text))
+        temporary.replace(target)
+
+    def read(self, name: str) -> str:
+        """A file of the project."""
+        return (self.directory / name).read_text()
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `kapp ARGUMENTS…` to its end."""
+        done = subprocess.run(
+            [KAPP, *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"kapp {arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def get(self, *arguments: str) -> str:
+        """What `kapp get ARGUMENTS…` prints."""
+        return self.run("get", *arguments).stdout
+
+    def up(self, *arguments: str) -> Up:
+        """Start `kapp up --stream` in the project's own namespace."""
+        output = self.directory / f".up-{len(self._ups)}.log"
+        with output.open("wb") as stream:
+            process = subprocess.Popen(
+                [KAPP, "up", "--stream", "--namespace", self.namespace, *arguments],
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        up = Up(process, output)
+        self._ups.append(up)
+        return up
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        """Run kubectl against the cluster that the project deploys to, in its namespace."""
+        return self._kubectl(self.cluster_kubeconfig, ["-n", self.namespace, *arguments], check)
+
+    def kubectl_kapp(self, *arguments: str, check: bool = True) -> str:
+        """Run kubectl against kapp's own API."""
+        kubeconfig = self.run("kubeconfig").stdout.strip()
+        return self._kubectl(kubeconfig, list(arguments), check)
+
+    def _kubectl(self, kubeconfig: str, arguments: list[str], check: bool) -> str:
+        done = subprocess.run(
+            [KUBECTL, "--kubeconfig", kubeconfig, *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    @property
+    def cluster_kubeconfig(self) -> str:
+        """The kubeconfig of the cluster."""
+        return REAL_KUBECONFIG or self.run("cluster", "kubeconfig").stdout.strip()
+
+    def close(self) -> None:
+        """End every `kapp up` that still runs."""
+        for up in self._ups:
+            if up.process.poll() is None:
+                up.kill()
+
+
+def page(port: int, host: str = "localhost") -> str:
+    """The body that http://HOST:PORT/ serves."""
+    with urllib.request.urlopen(f"http://{host}:{port}/", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def clean_environment(home: Path, state: Path) -> dict[str, str]:
+    """What a new user's shell has: no kubeconfig, no state, kapp and kubectl on the path."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KAPP_", "KUBE", "XDG_", "PYTHONDONTWRITE"))
+    }
+    environment = {
+        **kept,
+        "HOME": str(home),
+        "KAPP_STATE_DIR": str(state),
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "TERM": "dumb",
+    }
+    if REAL_KUBECONFIG:
+        environment["KUBECONFIG"] = REAL_KUBECONFIG
+    return environment
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The shell of this worker's user; its embedded cluster ends with the last test."""
+    home = tmp_path_factory.mktemp("home")
+    values = clean_environment(home, tmp_path_factory.mktemp("state"))
+    try:
+        yield values
+    finally:
+        subprocess.run([KAPP, "cluster", "stop"], env=values, cwd=home, check=False, timeout=60)
+
+
+@pytest.fixture
+def project(tmp_path: Path, environment: dict[str, str]) -> Iterator[Project]:
+    """An empty project with a namespace of its own."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    directory = tmp_path / "project"
+    directory.mkdir()
+    found = Project(directory, environment, namespace)
+    if not REAL_KUBECONFIG:
+        found.run("cluster", "start")
+    found.kubectl("create", "namespace", namespace)
+    try:
+        yield found
+    finally:
+        found.close()
+        found.kubectl("delete", "namespace", namespace, "--wait=false", check=False)

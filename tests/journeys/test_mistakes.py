@@ -1,0 +1,106 @@
+"""What a user gets wrong, what kapp says, and that it recovers."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+from .conftest import Project, eventually, free_port, page
+from .manifests import web
+
+
+def _start(project: Project) -> int:
+    port = free_port()
+    project.write("kubernetes.yaml", web())
+    project.write("Kappfile", f"k8s_yaml('kubernetes.yaml')\nport_forward('web', {port})\n")
+    return port
+
+
+def test_a_syntax_error_is_told_and_the_running_version_serves_on(project: Project) -> None:
+    port = _start(project)
+    up = project.up()
+    eventually(lambda: page(port) == "one\n")
+    good = project.read("Kappfile")
+
+    project.write("Kappfile", good + "k8s_yaml('kubernetes.yaml'\n")
+    eventually(lambda: "Kappfile:3" in up.output)
+    assert page(port) == "one\n"
+    error = project.get("kappfile", "-o", "jsonpath={.items[0].status.terminated.error}")
+    assert "Kappfile:3" in error
+
+    project.write("Kappfile", good)
+    project.write("kubernetes.yaml", web("two"))
+    eventually(lambda: page(port) == "two\n")
+    assert project.get("kappfile", "-o", "jsonpath={.items[0].status.terminated.error}") == ""
+
+
+def test_a_misspelt_builtin_gets_a_hint(project: Project) -> None:
+    _start(project)
+    up = project.up()
+    project.write("Kappfile", "k8s_yml('kubernetes.yaml')\n")
+    eventually(lambda: "did you mean `k8s_yaml`?" in up.output)
+
+
+def test_an_unknown_field_is_told_everywhere(project: Project) -> None:
+    _start(project)
+    project.write("kubernetes.yaml", web().replace("  replicas: 1", "  replica: 1"))
+    up = project.up()
+    eventually(lambda: "spec.replica" in up.output)
+    error = eventually(lambda: project.get("kapp", "web", "-o", "jsonpath={.status.error}"))
+    assert "Deployment" in error
+    assert "web" in error
+    assert 'unknown field "spec.replica"' in error
+    assert "Error" in project.get("kapp", "web", "--no-headers")
+
+
+def test_an_invalid_name_is_told_everywhere(project: Project) -> None:
+    _start(project)
+    project.write("kubernetes.yaml", web().replace("name: web\n", "name: Not_a_name\n", 1))
+    project.write("Kappfile", "k8s_yaml('kubernetes.yaml')\n")
+    project.up()
+
+    def error() -> str:
+        (item,) = json.loads(project.get("kapp", "-o", "json"))["items"]
+        return str(item.get("status", {}).get("error", ""))
+
+    text = eventually(error)
+    assert "Not_a_name" in text
+    assert "metadata.name" in text
+
+
+def test_a_second_up_is_one_sentence_and_exit_1(project: Project) -> None:
+    port = _start(project)
+    project.up()
+    eventually(lambda: page(port) == "one\n")
+    second = project.run("up", "--stream", "--namespace", project.namespace, check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith("error: ")
+    assert "already" in second.stderr
+    assert page(port) == "one\n"
+
+
+def test_a_port_in_use_is_told_and_heals(project: Project) -> None:
+    port = _start(project)
+    with socket.create_server(("127.0.0.1", port)):
+        project.up()
+        status = "jsonpath={.status.forwardStatuses[0].error}"
+        error = eventually(lambda: project.get("pf", "web", "-o", status))
+        assert str(port) in error
+        assert "in use" in error
+    eventually(lambda: page(port) == "one\n")
+    eventually(lambda: project.get("pf", "web", "-o", status) == "")
+
+
+def test_no_kappfile(project: Project) -> None:
+    done = project.run("up", check=False)
+    assert done.returncode == 2
+    assert "there is no Kappfile here" in done.stderr
+    assert "hint: " in done.stderr
+
+
+def test_no_engine(project: Project) -> None:
+    _start(project)
+    done = project.run("get", "kapp", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no engine runs for ")
+    assert "hint: start it with `kapp up`" in done.stderr
