@@ -43,6 +43,10 @@ class Connections:
         """The handle of a cluster that `open` was called for."""
         return self._handles.get(name)
 
+    def names(self) -> list[str]:
+        """The clusters that `open` was called for."""
+        return list(self._handles)
+
     async def open(self, name: str, spec: KubernetesClusterConnection) -> ClusterHandle:
         """The handle; a new one if the spec is another than before. Raises ConfigError."""
         handle = self._handles.get(name)

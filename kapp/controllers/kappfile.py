@@ -91,7 +91,9 @@ class KappfileReconciler:
         name = owner_name(obj, Kappfile)
         if not name:
             return ()
-        self._newest_event[name] = (obj.get("status") or {}).get("lastEventTime", "")
+        # A changed object is shown twice, as it is and as it was: the later event counts.
+        seen = str((obj.get("status") or {}).get("lastEventTime") or "")
+        self._newest_event[name] = max(seen, self._newest_event.get(name, ""))
         return (ObjectKey("", name),)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -137,7 +139,7 @@ class KappfileReconciler:
             kappfile.spec.path,
             kappfile.spec.args,
             known=known,
-            superseded=lambda: self._newest_event.get(name, "") != event,
+            superseded=lambda: self._newest_event.get(name, "") > event,
         )
         if outcome is None:
             return  # the event that superseded it has woken this key already

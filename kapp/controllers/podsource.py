@@ -166,7 +166,7 @@ class PodSource:
 
     def _on_change(self, change: ChangeType, pod: Object, _old: Object | None) -> None:
         uid = uid_of(pod)
-        if change == "DELETED" and (pod.get("status") or {}).get("phase") == "Succeeded":
+        if change == "DELETED" and _ran_to_its_end(pod):
             self._finished[uid] = pod
             while len(self._finished) > _FINISHED_KEPT:
                 self._forget(self._finished.pop(next(iter(self._finished))))
@@ -222,6 +222,12 @@ class PodSource:
         return next(iter(self._chains.get(uid_of(pod), ())), None)
 
 
+def _ran_to_its_end(pod: Object) -> bool:
+    """Whether a pod did its work; a server that was told to stop may end with code 0 as well."""
+    policy = (pod.get("spec") or {}).get("restartPolicy", "Always")
+    return policy != "Always" and (pod.get("status") or {}).get("phase") == "Succeeded"
+
+
 class PodSources:
     """The pod source of each cluster, made at first use."""
 
@@ -244,6 +250,10 @@ class PodSources:
             source = PodSource(self._manager, handle, lambda name: self._wake(ObjectKey("", name)))
             self._sources[cluster] = source
         return source
+
+    def known(self, cluster: str) -> PodSource | None:
+        """The source of a cluster, if it was asked for before."""
+        return self._sources.get(cluster)
 
     def drop(self, name: str) -> None:
         """Look for nothing on behalf of a KubernetesDiscovery that is gone."""

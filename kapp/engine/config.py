@@ -1,0 +1,48 @@
+"""What an engine is told at its start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from kapp.cluster.kubeconfig import KubeContext
+
+
+def utc_now() -> datetime:
+    """The wall time of a real engine."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """What the command line decided; everything else is in the Kappfile.
+
+    Attributes:
+        kappfile: path of the Kappfile; need not exist yet.
+        context: the cluster, already resolved (`kapp.cluster.kubeconfig.load`).
+        kubeconfig: the files that `context` came from, absolute, listed as in $KUBECONFIG; kept
+            for `kapp down`.
+        args: the words after `--`.
+        resources: what to enable at first; empty for all.
+        port_forwards: whether to forward ports.
+        exit_condition: "ci" ends the session when every target is done.
+        ci_timeout: how long a CI run may take, such as 30m; "" for the default.
+        env: the environment that the Kappfile sees.
+        tls: whether to serve the API on loopback, for kubectl and libraries.
+        now: wall time.
+    """
+
+    kappfile: str
+    context: KubeContext
+    kubeconfig: str = ""
+    args: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    port_forwards: bool = True
+    exit_condition: Literal["manual", "ci"] = "manual"
+    ci_timeout: str = ""
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    tls: bool = True
+    now: Callable[[], datetime] = utc_now

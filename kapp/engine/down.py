@@ -1,0 +1,146 @@
+"""`kapp down`: deletes what a project applied; needs neither an engine nor a Kappfile that parses.
+
+The cluster, the project's name and the namespace come from the description that its engine left;
+what to delete comes from the inventory in the cluster. A running engine is told to stop first, so
+that it does not apply again what is being deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from kapp.cluster import kubeconfig
+from kapp.cluster.apply import Progress
+from kapp.cluster.connection import Connection
+from kapp.cluster.inventory import DOWN_TIMEOUT_S, Inventory
+from kapp.cluster.kubeconfig import KubeContext
+from kapp.cluster.mapping import RestMapping
+from kapp.cluster.removal import Left
+from kapp.engine.project import project_id
+from kapp.errors import KappError
+from kapp.instance import Instance
+from kapp.machinery.status import ApiError
+
+# An engine ends within a second; three times that says that it hangs.
+STOP_TIMEOUT_S = 3.0
+_POLL_S = 0.02
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownResult:
+    """What was done: display names of what was deleted, and what is left and why.
+
+    `stopped_pid` is the process of the engine that was told to stop, or 0.
+    """
+
+    deleted: list[str] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    stopped_pid: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to delete."""
+        return not self.deleted and not self.left
+
+
+async def down(
+    kappfile: str,
+    *,
+    context: KubeContext | None = None,
+    delete_namespaces: bool = False,
+    wait: bool = True,
+    timeout_s: float = DOWN_TIMEOUT_S,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> DownResult:
+    """Delete everything that the project of `kappfile` applied, and nothing else.
+
+    Args:
+        kappfile: names the project; it need not exist any more.
+        context: the cluster, if another than the one recorded is meant.
+        delete_namespaces: whether Namespaces go too.
+        wait: whether to wait until everything is gone.
+        timeout_s: for the deletion.
+        on_progress: told of every step.
+
+    Raises:
+        KappError: the engine does not stop, no cluster is known, or it cannot be reached.
+    """
+    instance = Instance(kappfile)
+    recorded = instance.describe()
+    pid = await stop_engine(instance)
+    context = context or _recorded_context(recorded, instance)
+    project = str(recorded.get("project") or project_id(instance.kappfile))
+    connection = Connection(context)
+    try:
+        await connection.connect()
+        deleted: list[str] = []
+        left: list[Left] = []
+        for inventory in await _inventories(connection, project):
+            removal = await inventory.delete_all(
+                delete_namespaces=delete_namespaces,
+                wait=wait,
+                timeout_s=timeout_s,
+                on_progress=on_progress,
+            )
+            deleted += removal.deleted
+            left += removal.left
+        return DownResult(deleted=deleted, left=left, stopped_pid=pid)
+    finally:
+        await connection.close()
+
+
+async def stop_engine(instance: Instance) -> int:
+    """Tell a running engine to stop and wait until it has; returns its pid, or 0 if none ran.
+
+    Raises KappError if it does not stop.
+    """
+    if not instance.is_running():
+        return 0
+    pid = int(str(instance.describe().get("pid") or 0))
+    connector = aiohttp.UnixConnector(path=instance.socket)
+    try:
+        async with (
+            asyncio.timeout(STOP_TIMEOUT_S),
+            aiohttp.ClientSession(connector=connector) as session,
+        ):
+            async with session.post("http://kapp/kapp/v1/stop") as response:
+                await response.read()
+            while instance.is_running():  # noqa: ASYNC110 -- another process: nothing else tells
+                await asyncio.sleep(_POLL_S)
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        if not instance.is_running():
+            return pid
+        raise KappError(
+            f"the engine of {instance.kappfile} (process {pid}) does not stop",
+            hint=f"end it with `kill {pid}`, then run `kapp down` again",
+        ) from error
+    return pid
+
+
+def _recorded_context(recorded: dict[str, object], instance: Instance) -> KubeContext:
+    cluster = recorded.get("cluster")
+    if not isinstance(cluster, dict):
+        raise KappError(
+            f"kapp has not run {instance.kappfile} on this machine",
+            hint="name the cluster that it was run against with --context",
+        )
+    return kubeconfig.load(
+        cluster.get("kubeconfig") or None,
+        context=str(cluster.get("context") or ""),
+        namespace=str(cluster.get("namespace") or ""),
+    )
+
+
+async def _inventories(connection: Connection, project: str) -> list[Inventory]:
+    mapping = RestMapping(connection.client)
+    try:
+        return await Inventory.find(connection.client, mapping, project)
+    except ApiError as error:
+        if error.code != _FORBIDDEN:
+            raise
+    return [Inventory(connection.client, mapping, project=project, namespace=connection.namespace)]

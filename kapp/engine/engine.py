@@ -1,0 +1,232 @@
+"""One engine: the API of one project, its controllers, and the files that others find it by.
+
+    Instance (directory, lock) ─▶ Store + Registry ─▶ LocalClient ─▶ Wiring (controllers)
+                                        └──────────▶ Server: Unix socket, TLS on loopback
+
+The engine's only state is the store, which is rebuilt from the Kappfile at every start. Ending it
+leaves the cluster as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+from kapp.aio.supervise import TaskGroup
+from kapp.api.typed import TypedClient
+from kapp.api.v1alpha1.cluster import (
+    Cluster,
+    ClusterConnection,
+    ClusterSpec,
+    KubernetesClusterConnection,
+)
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile, KappfileSpec
+from kapp.api.v1alpha1.meta import ObjectMeta
+from kapp.api.v1alpha1.scheme import scheme
+from kapp.api.v1alpha1.session import MAIN as SESSION
+from kapp.api.v1alpha1.session import Session, SessionCISpec, SessionSpec
+from kapp.cluster import kubeconfig
+from kapp.cluster.kubeconfig import KubeContext
+from kapp.controllers.connections import DEFAULT
+from kapp.controllers.kappfile import KappfileOptions
+from kapp.engine.config import EngineConfig
+from kapp.engine.project import project_id
+from kapp.engine.routes import Routes
+from kapp.engine.wiring import Wiring
+from kapp.errors import KappError
+from kapp.instance import Instance
+from kapp.kappfile.context import KubeContextInfo
+from kapp.logs.store import LogStore
+from kapp.machinery.objects import format_time
+from kapp.machinery.registry import Registry
+from kapp.machinery.store import Store
+from kapp.runtime.local import LocalClient
+from kapp.server.http import Server, serve
+from kapp.server.listeners import TlsListener, UnixListener
+from kapp.server.tls import new_token, write_certificate, write_kubeconfig
+
+_log = logging.getLogger(__name__)
+
+CONTEXT = "kapp"
+"""The context of the kubeconfig that kubectl and libraries use."""
+
+
+class Engine:
+    """Runs one project: `start()`, then `wait()` or anything else, then `close()`.
+
+    Args:
+        config: what the command line decided.
+
+    Attributes:
+        client: kapp's API, in this process.
+        logs: what the resources print.
+        instance: the files that others find the engine by.
+        project: the project's name in the cluster.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.instance = Instance(config.kappfile)
+        self.project = project_id(config.kappfile)
+        self.registry = Registry(scheme(), Store(), now=config.now)
+        self.client = LocalClient(self.registry)
+        self.logs = LogStore(now=config.now)
+        self._started_at = config.now()
+        self._wiring = Wiring(
+            self.client,
+            context=config.context,
+            resolve=self._resolve,
+            project=self.project,
+            options=KappfileOptions(
+                context=KubeContextInfo(
+                    config.context.context, config.context.namespace, config.context.is_local
+                ),
+                selected=config.resources,
+                port_forwards=config.port_forwards,
+            ),
+            env=dict(config.env),
+            store=self.logs,
+            started_at=self._started_at,
+            now=config.now,
+        )
+        self._server: Server | None = None
+        self._lock: int | None = None
+        self._tasks = TaskGroup("engine")
+        self._stopping = asyncio.Event()
+
+    async def start(self) -> None:
+        """Take the project over, open the Unix socket and begin to work.
+
+        Raises KappError if another engine runs this Kappfile, or the directory cannot be used.
+        """
+        self._acquire()
+        try:
+            await self._wiring.connections.open(DEFAULT, KubernetesClusterConnection())
+            routes = Routes(self.registry, self.logs, self.stop, self.config.now)
+            self._server = await serve(
+                self.registry,
+                [UnixListener(Path(self.instance.socket))],
+                extra_routes=routes.table(),
+                title="kapp",
+            )
+            await self._create_objects()
+            self._wiring.start()
+            self._describe()
+        except BaseException:
+            await self.close()
+            raise
+        if self.config.tls:
+            self._tasks.spawn(self._open_tls(self._server), "tls")
+
+    async def wait(self) -> None:
+        """Wait until `stop()` is called, here or by a command."""
+        await self._stopping.wait()
+
+    def stop(self) -> None:
+        """Ask the engine to end; its owner then calls `close()`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """`start()`, `wait()` and `close()`."""
+        await self.start()
+        try:
+            await self.wait()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """End within a second, leaving the cluster as it is. Safe to call twice."""
+        self._stopping.set()
+        await self._tasks.close()
+        await self._wiring.close()
+        if self._server is not None:
+            await self._server.close()
+            self._server = None
+        if self._lock is not None:
+            for path in (self.instance.socket, self.instance.kubeconfig):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            os.close(self._lock)
+            self._lock = None
+
+    def _resolve(self, spec: KubernetesClusterConnection) -> KubeContext:
+        if not spec.context and not spec.namespace:
+            return self.config.context
+        return kubeconfig.load(
+            self.config.kubeconfig or None,
+            context=spec.context or self.config.context.context,
+            namespace=spec.namespace,
+        )
+
+    def _acquire(self) -> None:
+        try:
+            self._lock = self.instance.acquire()
+        except OSError as error:
+            raise KappError(
+                f"{self.instance.directory} cannot be used: {error.strerror or error}",
+                hint="set KAPP_STATE_DIR to a directory of your own",
+            ) from error
+        if self._lock is None:
+            pid = self.instance.describe().get("pid", "unknown")
+            raise KappError(
+                f"another engine (process {pid}) runs {self.instance.kappfile}",
+                hint="use that one, or stop it first",
+            )
+
+    def _describe(self) -> None:
+        context = self.config.context
+        self.instance.write_description(
+            {
+                "kappfile": self.instance.kappfile,
+                "pid": os.getpid(),
+                "project": self.project,
+                "startedAt": format_time(self._started_at),
+                "cluster": {
+                    "kubeconfig": self.config.kubeconfig,
+                    "context": context.context,
+                    "namespace": context.namespace,
+                },
+            }
+        )
+
+    async def _create_objects(self) -> None:
+        """The objects that everything else follows from."""
+        config, objects = self.config, TypedClient(self.client)
+        connection = ClusterConnection(kubernetes=KubernetesClusterConnection())
+        await objects.ensure(
+            Cluster(metadata=ObjectMeta(name=DEFAULT), spec=ClusterSpec(connection=connection))
+        )
+        await objects.ensure(
+            Session(
+                metadata=ObjectMeta(name=SESSION),
+                spec=SessionSpec(
+                    kappfile_path=self.instance.kappfile,
+                    exit_condition=config.exit_condition,
+                    ci=SessionCISpec(timeout=config.ci_timeout)
+                    if config.exit_condition == "ci"
+                    else None,
+                ),
+            )
+        )
+        await objects.ensure(
+            Kappfile(
+                metadata=ObjectMeta(name=MAIN),
+                spec=KappfileSpec(path=self.instance.kappfile, args=list(config.args)),
+            )
+        )
+
+    async def _open_tls(self, server: Server) -> None:
+        """The way in for kubectl and libraries; its certificate takes a moment to make."""
+        directory, token = Path(self.instance.directory), new_token()
+        certificate, key = await asyncio.to_thread(write_certificate, directory, self.config.now())
+        await server.listen(TlsListener(token, certificate, key))
+        write_kubeconfig(
+            Path(self.instance.kubeconfig),
+            server=f"https://127.0.0.1:{server.ports[0]}",
+            ca=certificate.read_bytes(),
+            token=token,
+            context=CONTEXT,
+        )

@@ -1,0 +1,100 @@
+"""Which changes of an object matter to a controller, and whose keys they concern. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kapp.api.typed import owner_name
+from kapp.api.v1alpha1.meta import TypedObject
+from kapp.machinery.objects import Object, ObjectKey, is_deleting, key_of, metadata_of, name_of
+
+KeysOf = Callable[[Object], Iterable[ObjectKey]]
+
+
+def spec_changed(new: Object, old: Object | None) -> bool:
+    """Whether more than the status changed: its reconciler wrote that itself."""
+    return old is None or _wishes(new) != _wishes(old)
+
+
+def _wishes(obj: Object) -> tuple[object, ...]:
+    meta = metadata_of(obj)
+    parts = (meta.get(name) for name in ("uid", "generation", "labels", "annotations"))
+    return (*parts, is_deleting(obj))
+
+
+def status_changed(new: Object, old: Object | None) -> bool:
+    """Whether the status changed."""
+    return old is None or new.get("status") != old.get("status")
+
+
+def ever_ready_changed(new: Object, old: Object | None) -> bool:
+    """Whether a UIResource became ready for the first time, or is one no more."""
+    return old is None or _ever_ready(new) != _ever_ready(old)
+
+
+def _ever_ready(obj: Object) -> bool:
+    return bool((obj.get("status") or {}).get("everReady"))
+
+
+def connection_changed(new: Object, old: Object | None) -> bool:
+    """Whether a Cluster began or ceased to answer, or is another one."""
+    return spec_changed(new, old) or old is None or _connected(new) != _connected(old)
+
+
+def _connected(obj: Object) -> tuple[bool, bool]:
+    status = obj.get("status") or {}
+    return bool(status.get("connectedAt")), bool(status.get("error"))
+
+
+def owner_key(owner: type[TypedObject]) -> KeysOf:
+    """The key of the `owner` that manages an object."""
+
+    def keys(obj: Object) -> Iterable[ObjectKey]:
+        name = owner_name(obj, owner)
+        return (ObjectKey("", name),) if name else ()
+
+    return keys
+
+
+def referring(
+    others: Callable[[], Iterable[Object]], names: Callable[[Object], Iterable[str]]
+) -> KeysOf:
+    """The keys of those among `others` that name an object; `names` gives what each names."""
+
+    def keys(obj: Object) -> Iterable[ObjectKey]:
+        name = name_of(obj)
+        return [key_of(other) for other in others() if name in names(other)]
+
+    return keys
+
+
+def disabling_config_maps(obj: Object) -> Iterable[str]:
+    """The ConfigMaps that an object's disableSource names."""
+    source = _spec(obj).get("disableSource") or {}
+    entries = [source.get("configMap"), *(source.get("everyConfigMap") or ())]
+    return [entry["name"] for entry in entries if entry]
+
+
+def dependencies(obj: Object) -> Iterable[str]:
+    """The resources that a KubernetesApply waits for."""
+    return _spec(obj).get("resourceDeps") or ()
+
+
+def restarting_watches(obj: Object) -> Iterable[str]:
+    """The FileWatches that an object restarts on."""
+    return (_spec(obj).get("restartOn") or {}).get("fileWatches") or ()
+
+
+def cluster_name(obj: Object) -> Iterable[str]:
+    """The Cluster that an object is for."""
+    return (str(_spec(obj).get("cluster") or ""),)
+
+
+def discovery_name(obj: Object) -> Iterable[str]:
+    """The KubernetesDiscovery that a PortForward follows."""
+    return (str(_spec(obj).get("discovery") or ""),)
+
+
+def _spec(obj: Object) -> Object:
+    spec = obj.get("spec")
+    return spec if isinstance(spec, dict) else {}

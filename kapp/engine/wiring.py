@@ -1,0 +1,270 @@
+"""Connects the controllers: which objects wake which reconciler.
+
+    Kappfile ──▶ KubernetesApply ──▶ KubernetesDiscovery ──▶ PortForward
+       ▲  └────▶ UIResource    └▶ inventory            └───▶ PodLogStream
+    FileWatch
+
+`Wiring` makes every handle cache and controller of an engine, and closes them in the right order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from kapp.api.typed import TypedClient, resource_of
+from kapp.api.v1alpha1.cluster import Cluster, KubernetesClusterConnection
+from kapp.api.v1alpha1.configmap import ConfigMap
+from kapp.api.v1alpha1.filewatch import FileWatch
+from kapp.api.v1alpha1.kappfile import Kappfile
+from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
+from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
+from kapp.api.v1alpha1.meta import TypedObject
+from kapp.api.v1alpha1.podlogstream import PodLogStream
+from kapp.api.v1alpha1.portforward import PortForward
+from kapp.api.v1alpha1.session import Session
+from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.cluster.kubeconfig import KubeContext
+from kapp.controllers.appliedobjects import AppliedObjects
+from kapp.controllers.cluster import ClusterReconciler
+from kapp.controllers.connections import Connections
+from kapp.controllers.evaluation import Evaluator
+from kapp.controllers.filewatch import FileWatchReconciler
+from kapp.controllers.inventories import Inventories
+from kapp.controllers.inventory import InventoryReconciler
+from kapp.controllers.inventory import keys_of as cluster_of_apply
+from kapp.controllers.kappfile import KappfileOptions, KappfileReconciler
+from kapp.controllers.kubernetesapply import KubernetesApplyReconciler
+from kapp.controllers.kubernetesdiscovery import KubernetesDiscoveryReconciler
+from kapp.controllers.logsink import LogSink
+from kapp.controllers.podlogstream import PodLogStreamReconciler
+from kapp.controllers.podsource import PodSources
+from kapp.controllers.portforward import PortForwardReconciler
+from kapp.controllers.session import SessionReconciler, session_key
+from kapp.controllers.uiresource import (
+    UIResourceReconciler,
+    error_changed,
+    keys_of_kappfile,
+    own_key_of_kappfile,
+)
+from kapp.engine import wakes
+from kapp.kappfile.context import KubeContextInfo
+from kapp.logs.store import LogStore
+from kapp.machinery.objects import Object, ObjectKey
+from kapp.runtime.client import Client
+from kapp.runtime.controller import Controller, Reconciler, Source, own_key
+from kapp.runtime.manager import Manager
+
+# So many pods' logs may start to be followed at once.
+_LOG_WORKERS = 16
+
+
+class Wiring:
+    """The controllers of one engine.
+
+    Args:
+        client: kapp's API.
+        context: the cluster.
+        resolve: the kubeconfig's context for what a Cluster's spec names.
+        project: see `kapp.engine.project`.
+        options: what the command line decided.
+        env: the environment that Kappfiles see.
+        store: where resources' logs go.
+        started_at: when the engine started.
+        now: wall time.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        context: KubeContext,
+        resolve: Callable[[KubernetesClusterConnection], KubeContext],
+        project: str,
+        options: KappfileOptions,
+        env: dict[str, str],
+        store: LogStore,
+        started_at: datetime,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.manager = Manager("engine")
+        self.connections = Connections(resolve)
+        self._client = client
+        self._objects = TypedClient(client)
+        self._now = now
+        self._store = store
+        self._log = LogSink(store)
+        self._inventories = Inventories(project)
+        self._queues: dict[str, Controller] = {}
+        self._live = AppliedObjects(self.manager, self.connections, self._waker("kubernetesapply"))
+        self._pods = PodSources(self.manager, self.connections, self._waker("kubernetesdiscovery"))
+        info = KubeContextInfo(context.context, context.namespace, context.is_local)
+        self._evaluator = Evaluator(info, env, now)
+        self._add_files_and_kappfile(options)
+        self._add_applies()
+        self._add_pods()
+        self._add_truths(started_at)
+
+    def start(self) -> None:
+        """Run every controller."""
+        self.manager.start()
+
+    async def close(self) -> None:
+        """Stop listening first, then everything else; the cluster stays as it is."""
+        await self._forwards.close()
+        self._files.close()
+        await self.manager.close()
+        await asyncio.gather(self._applies.close(), self._streams.close(), self._pods.close())
+        await self.connections.close()
+
+    def _add_files_and_kappfile(self, options: KappfileOptions) -> None:
+        self._files = FileWatchReconciler(self._objects, self._waker("filewatch"), self._now)
+        self._add(
+            "filewatch",
+            self._files,
+            self._source(FileWatch, matters=wakes.spec_changed),
+            self._source(ConfigMap, self._naming(FileWatch, wakes.disabling_config_maps)),
+        )
+        kappfile = KappfileReconciler(self._objects, self._evaluator, options, self._log, self._now)
+        self._add(
+            "kappfile",
+            kappfile,
+            self._source(Kappfile, matters=wakes.spec_changed),
+            self._source(FileWatch, kappfile.keys_of_watch),
+            workers=1,
+        )
+
+    def _add_applies(self) -> None:
+        self._applies = KubernetesApplyReconciler(
+            self._objects,
+            self.connections,
+            self._inventories,
+            self._live,
+            self._log,
+            self._waker("kubernetesapply"),
+            self._now,
+        )
+        self._add(
+            "kubernetesapply",
+            self._applies,
+            self._source(KubernetesApply, matters=wakes.spec_changed),
+            self._source(
+                KubernetesDiscovery, wakes.owner_key(KubernetesApply), matters=wakes.status_changed
+            ),
+            self._source(ConfigMap, self._naming(KubernetesApply, wakes.disabling_config_maps)),
+            self._source(
+                UIResource,
+                self._naming(KubernetesApply, wakes.dependencies),
+                matters=wakes.ever_ready_changed,
+            ),
+            self._source(
+                FileWatch,
+                self._naming(KubernetesApply, wakes.restarting_watches),
+                matters=wakes.status_changed,
+            ),
+            self._source(
+                Cluster,
+                self._naming(KubernetesApply, wakes.cluster_name),
+                matters=wakes.connection_changed,
+            ),
+        )
+        self._add(
+            "inventory",
+            InventoryReconciler(self._objects, self.connections, self._inventories, self._log),
+            self._source(KubernetesApply, cluster_of_apply),
+            self._source(Kappfile, self._all_clusters, matters=wakes.status_changed),
+            workers=1,
+        )
+
+    def _add_pods(self) -> None:
+        self._add(
+            "kubernetesdiscovery",
+            KubernetesDiscoveryReconciler(self._objects, self._pods, self._now),
+            self._source(KubernetesDiscovery, matters=wakes.spec_changed),
+            self._source(
+                PortForward, wakes.owner_key(KubernetesDiscovery), matters=wakes.spec_changed
+            ),
+            self._source(
+                PodLogStream, wakes.owner_key(KubernetesDiscovery), matters=wakes.spec_changed
+            ),
+        )
+        self._forwards = PortForwardReconciler(
+            self._objects, self.connections, self._waker("portforward"), self._now
+        )
+        self._add(
+            "portforward",
+            self._forwards,
+            self._source(PortForward, matters=wakes.spec_changed),
+            self._source(
+                KubernetesDiscovery,
+                self._naming(PortForward, wakes.discovery_name),
+                matters=wakes.status_changed,
+            ),
+        )
+        self._streams = PodLogStreamReconciler(
+            self._objects,
+            self.connections,
+            self._pods,
+            self._store,
+            self._waker("podlogstream"),
+        )
+        self._add(
+            "podlogstream",
+            self._streams,
+            self._source(PodLogStream, matters=wakes.spec_changed),
+            workers=_LOG_WORKERS,
+        )
+
+    def _add_truths(self, started_at: datetime) -> None:
+        self._add(
+            "cluster",
+            ClusterReconciler(self._objects, self.connections, self._now),
+            self._source(Cluster, matters=wakes.spec_changed),
+        )
+        self._add(
+            "uiresource",
+            UIResourceReconciler(self._objects, self._now),
+            self._source(UIResource, matters=wakes.spec_changed),
+            self._source(KubernetesApply),
+            self._source(KubernetesDiscovery, matters=wakes.status_changed),
+            self._source(Kappfile, own_key_of_kappfile),
+            self._source(Kappfile, keys_of_kappfile, matters=error_changed),
+        )
+        session = SessionReconciler(self._objects, os.getpid(), started_at, self._now)
+        self._add(
+            "session",
+            session,
+            self._source(Session, matters=wakes.spec_changed),
+            self._source(UIResource, session_key, matters=wakes.status_changed),
+            workers=1,
+        )
+
+    def _add(self, name: str, reconciler: Reconciler, *sources: Source, workers: int = 4) -> None:
+        controller = Controller(name, reconciler, sources, workers=workers)
+        self._queues[name] = self.manager.add(controller)
+
+    def _source(
+        self,
+        cls: type[TypedObject],
+        keys: Callable[[Object], Iterable[ObjectKey]] = own_key,
+        *,
+        matters: Callable[[Object, Object | None], bool] | None = None,
+    ) -> Source:
+        if matters is None:
+            return Source(client=self._client, resource=resource_of(cls), map=keys)
+        return Source(client=self._client, resource=resource_of(cls), map=keys, matters=matters)
+
+    def _naming(
+        self, cls: type[TypedObject], names: Callable[[Object], Iterable[str]]
+    ) -> wakes.KeysOf:
+        """The objects of a kind that name the changed one."""
+        return wakes.referring(self.manager.reflector(self._client, resource_of(cls)).list, names)
+
+    def _all_clusters(self, _obj: Object) -> Iterable[ObjectKey]:
+        return [ObjectKey("", name) for name in self.connections.names()]
+
+    def _waker(self, name: str) -> Callable[[ObjectKey], None]:
+        """Wakes a key of a controller that may not have been added yet."""
+        return lambda key: self._queues[name].enqueue(key)
