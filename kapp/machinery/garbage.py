@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from kapp.machinery.objects import Object, format_time, gvk_of, key_of, metadata_of, uid_of
 from kapp.machinery.options import DeleteOptions
@@ -87,7 +88,7 @@ class Garbage:
             marked = self._store.replace(kind.resource.group_resource, key_of(live), marked)
         if options.propagation == "Foreground":
             for address in self._store.owners.dependents(uid):
-                self._pending.append(lambda a=address: self._delete_dependent(a, "Foreground"))  # type: ignore[misc]
+                self._pending.append(partial(self._delete_dependent, address))
         return marked, False
 
     def _marked(self, kind: Kind, live: Object, options: DeleteOptions) -> Object:
@@ -115,10 +116,10 @@ class Garbage:
         removed = self._store.remove(resource, key_of(final), final)
         uid = uid_of(removed)
         for address in self._store.owners.dependents(uid):
-            self._pending.append(lambda a=address: self._delete_dependent(a))  # type: ignore[misc]
+            self._pending.append(partial(self._delete_dependent, address))
         for reference in metadata_of(removed).get("ownerReferences") or ():
             owner = reference.get("uid") or ""
-            self._pending.append(lambda o=owner: self._release_owner(o))  # type: ignore[misc]
+            self._pending.append(partial(self._release_owner, owner))
         return removed
 
     def _load(self, address: Address) -> tuple[Kind, Object] | None:
@@ -129,23 +130,22 @@ class Garbage:
         kind = self._scheme.by_gvk(gvk_of(obj))
         return None if kind is None else (kind, obj)
 
-    def _delete_dependent(self, address: Address, policy: str = "Background") -> None:
+    def _delete_dependent(self, address: Address) -> None:
+        """Deal with an object that may have lost an owner, or whose owner waits for it to go."""
         found = self._load(address)
         if found is None:
             return
         kind, obj = found
         references = metadata_of(obj).get("ownerReferences") or ()
-        if policy == "Background" and any(self._lives(r) for r in references):
-            for reference in references:
-                if not self._lives(reference):
-                    self._disown(address, reference.get("uid") or "")
+        staying = [r for r in references if self._lives(r) and not self._going(r)]
+        if staying:
+            for uid in [r.get("uid") or "" for r in references if r not in staying]:
+                self._disown(address, uid)
+                self._pending.append(partial(self._release_owner, uid))
             return
-        if policy == "Foreground" and any(
-            self._lives(r) and not self._going(r) for r in references
-        ):
-            return
-        # Only what has dependents of its own need wait for them.
-        nested = policy == "Foreground" and bool(self._store.owners.dependents(uid_of(obj)))
+        # Its owners wait for it, so it waits for what it owns, if anything.
+        waited_for = any(self._going(r) for r in references)
+        nested = waited_for and bool(self._store.owners.dependents(uid_of(obj)))
         self._delete(kind, obj, DeleteOptions(propagation="Foreground" if nested else "Background"))
 
     def _lives(self, reference: dict[str, str]) -> bool:

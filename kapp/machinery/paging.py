@@ -36,17 +36,21 @@ class Page:
         """Fresh copies of the objects."""
         return [msgspec.json.decode(body, type=Object) for body in self.bodies]
 
-    def encode(self, kind: str, api_version: str) -> bytes:
-        """The list as JSON, joined from stored bytes."""
-        meta: dict[str, object] = {"resourceVersion": self.resource_version}
+    def metadata(self) -> Object:
+        """The list's own metadata."""
+        meta: Object = {"resourceVersion": self.resource_version}
         if self.continue_token:
             meta["continue"] = self.continue_token
         if self.remaining is not None:
             meta["remainingItemCount"] = self.remaining
+        return meta
+
+    def encode(self, kind: str, api_version: str) -> bytes:
+        """The list as JSON, joined from stored bytes."""
         head = msgspec.json.encode({"kind": f"{kind}List", "apiVersion": api_version})
         return b'%b,"metadata":%b,"items":[%b]}\n' % (
             head[:-1],
-            msgspec.json.encode(meta),
+            msgspec.json.encode(self.metadata()),
             b",".join(self.bodies),
         )
 

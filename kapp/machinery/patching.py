@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kapp.machinery import apply, patch
+from kapp.machinery import apply, patch, strategic
 from kapp.machinery.fieldtypes import FieldTypes
 from kapp.machinery.metaschema import DEFINITIONS, OBJECT_META
 from kapp.machinery.objects import Json, Object
@@ -62,8 +62,6 @@ def patched(live: Object, body: Json, how: PatchKind, types: FieldTypes) -> Obje
     elif how == "merge":
         result = patch.merge_patch(live, body)
     else:
-        from kapp.machinery import strategic
-
         result = strategic.merge(live, body, types)
     if not isinstance(result, dict):
         raise bad_request("the patch leaves no object")

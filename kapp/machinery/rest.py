@@ -7,25 +7,21 @@ Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below i
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from kapp.machinery import discovery
-from kapp.machinery.events import Event, encode_event
 from kapp.machinery.negotiation import (
-    JSON,
     Accepted,
     decode_body,
     encode_body,
     media_type_of,
     negotiate,
 )
-from kapp.machinery.objects import Json, Object, metadata_of, name_of, uid_of
+from kapp.machinery.objects import Json, Object, name_of, uid_of
 from kapp.machinery.openapi import OpenApi
 from kapp.machinery.options import WriteOptions
-from kapp.machinery.paging import Page
 from kapp.machinery.patching import patch_kind, patched
+from kapp.machinery.presenting import Presenter, accepted_by, answer, error_response
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import (
     Request,
@@ -47,7 +43,6 @@ from kapp.machinery.status import (
     method_not_allowed,
     unknown_path,
 )
-from kapp.machinery.table import IncludeObject, partial_metadata, render_table
 from kapp.machinery.validation import report_fields
 from kapp.machinery.watching import bookmark_line
 
@@ -128,14 +123,14 @@ class RestApi:
         if found is None:
             raise unknown_path()
         accepted = negotiate(accept)
-        return _answer(found, Accepted(accepted.media_type, "Object"))
+        return answer(found, Accepted(accepted.media_type, "Object"))
 
     def _root(self, accept: str, *, core: bool) -> Response:
         accepted = negotiate(accept, discovery=discovery.DISCOVERY_VERSIONS)
         scheme = self._registry.scheme
         if accepted.form != "APIGroupDiscoveryList":
             legacy = discovery.api_versions(scheme) if core else discovery.api_group_list(scheme)
-            return _answer(legacy, accepted)
+            return answer(legacy, accepted)
         body = encode_body(
             discovery.aggregated(scheme, accepted.version, core=core), accepted.media_type
         )
@@ -200,19 +195,20 @@ class RestApi:
                 return self._delete(request, target)
         return self._delete_collection(request, target)
 
+    def _presenter(self, request: Request, target: Target) -> Presenter:
+        return Presenter(request, target.kind, self._registry.now)
+
     def _get(self, request: Request, target: Target) -> Response:
-        accepted = _accepted(request)
-        if accepted == (JSON, "Object", ""):
+        presenter = self._presenter(request, target)
+        if presenter.plain:
             return Response(200, self._registry.read(target.kind, target.key) + b"\n")
-        obj = self._registry.get(target.kind, target.key)
-        return self._object(request, target.kind, obj, accepted)
+        return presenter.object(self._registry.get(target.kind, target.key))
 
     def _list(self, request: Request, target: Target) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         query = request.query
-        kind = target.kind
         page = self._registry.list(
-            kind,
+            target.kind,
             target.namespace,
             label_selector=query.get("labelSelector", ""),
             field_selector=query.get("fieldSelector", ""),
@@ -221,35 +217,10 @@ class RestApi:
             resource_version=query.get("resourceVersion", ""),
             version_match=query.get("resourceVersionMatch", ""),
         )
-        return self._page(request, kind, page, accepted)
-
-    def _page(self, request: Request, kind: Kind, page: Page, accepted: Accepted) -> Response:
-        if accepted == (JSON, "Object", ""):
-            return Response(200, page.encode(kind.kind, kind.gvk.api_version))
-        meta: dict[str, Any] = {"resourceVersion": page.resource_version}
-        if page.continue_token:
-            meta["continue"] = page.continue_token
-        if page.remaining is not None:
-            meta["remainingItemCount"] = page.remaining
-        objects = page.objects()
-        if accepted.form == "Table":
-            table = render_table(
-                kind,
-                objects,
-                self._registry.now(),
-                include=_include(request),
-                metadata=meta,
-            )
-            return _answer(table, accepted)
-        version, list_kind = kind.gvk.api_version, f"{kind.kind}List"
-        if accepted.form == "PartialObjectMetadata":
-            version, list_kind = "meta.k8s.io/v1", "PartialObjectMetadataList"
-            objects = [partial_metadata(obj) for obj in objects]
-        whole = {"kind": list_kind, "apiVersion": version, "metadata": meta, "items": objects}
-        return _answer(whole, accepted)
+        return presenter.page(page)
 
     def _watch(self, request: Request, target: Target) -> WatchResponse:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         query = request.query
         initial = request.flag("sendInitialEvents")
         if initial and query.get("resourceVersionMatch") != "NotOlderThan":
@@ -265,13 +236,11 @@ class RestApi:
             field_selector=fields,
             send_initial_events=initial,
         )
-        encoder = _WatchEncoder(self._registry, target.kind, accepted, _include(request))
-        plain = accepted.form == "Object"
         return WatchResponse(
             selection=selection,
-            content_type=JSON if plain else f"{JSON};as={accepted.form};g=meta.k8s.io;v=v1",
-            lines=None if plain else encoder.lines,
-            bookmark=encoder.bookmark,
+            content_type=presenter.stream_type,
+            lines=None if presenter.accepted.form == "Object" else presenter.lines,
+            bookmark=lambda version, end: bookmark_line(target.kind, version, initial_end=end),
             version=lambda: self._registry.store.resource_version,
             initial_end=initial,
             bookmarks=request.flag("allowWatchBookmarks"),
@@ -291,21 +260,21 @@ class RestApi:
         return body
 
     def _create(self, request: Request, target: Target, warnings: list[str]) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         options = write_options(request, warnings.append, "")
         body = self._body(request, target.kind, options)
         created = self._registry.create(target.kind, target.namespace, body, options)
-        return self._object(request, target.kind, created, accepted, 201)
+        return presenter.object(created, 201)
 
     def _update(self, request: Request, target: Target, warnings: list[str]) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         options = write_options(request, warnings.append, target.subresource)
         body = self._body(request, target.kind, options)
         updated = self._registry.update(target.kind, target.key, body, options)
-        return self._object(request, target.kind, updated, accepted)
+        return presenter.object(updated)
 
     def _patch(self, request: Request, target: Target, warnings: list[str]) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         media_type = media_type_of(request.headers.get("content-type", ""))
         how = patch_kind(target.kind, media_type)
         require_apply_options(request, is_apply=how == "apply")
@@ -316,15 +285,15 @@ class RestApi:
         else:
             body = self._body(request, target.kind, options, media_type)
         result, created = self._registry.patch(target.kind, target.key, body, how, options)
-        return self._object(request, target.kind, result, accepted, 201 if created else 200)
+        return presenter.object(result, 201 if created else 200)
 
     def _delete(self, request: Request, target: Target) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         deleted, gone = self._registry.delete(
             target.kind, target.key, delete_options(request, _delete_body(request))
         )
         if not gone:
-            return self._object(request, target.kind, deleted, accepted)
+            return presenter.object(deleted)
         details = {"name": name_of(deleted), "kind": target.kind.plural, "uid": uid_of(deleted)}
         if target.kind.group:
             details["group"] = target.kind.group
@@ -335,10 +304,10 @@ class RestApi:
             "status": "Success",
             "details": details,
         }
-        return _answer(success, Accepted(accepted.media_type, "Object"))
+        return answer(success, Accepted(presenter.accepted.media_type, "Object"))
 
     def _delete_collection(self, request: Request, target: Target) -> Response:
-        accepted = _accepted(request)
+        presenter = self._presenter(request, target)
         deleted = self._registry.delete_collection(
             target.kind,
             target.namespace,
@@ -346,7 +315,7 @@ class RestApi:
             label_selector=request.query.get("labelSelector", ""),
             field_selector=request.query.get("fieldSelector", ""),
         )
-        return self._page(request, target.kind, deleted, accepted)
+        return presenter.page(deleted)
 
     def _subresource(self, request: Request, target: Target) -> Response | StreamRequest:
         kind, name = target.kind, target.subresource
@@ -375,10 +344,10 @@ class RestApi:
         )
 
     def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
-        accepted = Accepted(_accepted(request).media_type, "Object")
+        accepted = Accepted(accepted_by(request).media_type, "Object")
         live = self._registry.get(target.kind, target.key)
         if request.method == "GET":
-            return _answer(scale_of(live), accepted)
+            return answer(scale_of(live), accepted)
         options = write_options(request, warnings.append, "")
         media_type = media_type_of(request.headers.get("content-type", ""))
         body, _ = decode_body(request.body, media_type)
@@ -392,58 +361,7 @@ class RestApi:
             raise bad_request("the request's body must be a Scale")
         scaled = with_scale(live, body)
         updated = self._registry.update(target.kind, target.key, scaled, options)
-        return _answer(scale_of(updated), accepted)
-
-    def _object(
-        self, request: Request, kind: Kind, obj: Object, accepted: Accepted, status: int = 200
-    ) -> Response:
-        if accepted.form == "Table":
-            meta = {"resourceVersion": metadata_of(obj).get("resourceVersion", "")}
-            obj = render_table(
-                kind, [obj], self._registry.now(), include=_include(request), metadata=meta
-            )
-        elif accepted.form == "PartialObjectMetadata":
-            obj = partial_metadata(obj)
-        return _answer(obj, accepted, status)
-
-
-class _WatchEncoder:
-    """Encodes watch events as tables or as metadata; tables describe their columns once."""
-
-    def __init__(
-        self, registry: Registry, kind: Kind, accepted: Accepted, include: IncludeObject
-    ) -> None:
-        self._registry = registry
-        self._kind = kind
-        self._form = accepted.form
-        self._include = include
-        self._described = False
-
-    def lines(self, events: list[Event]) -> bytes:
-        return b"".join([self._line(event) for event in events])
-
-    def _line(self, event: Event) -> bytes:
-        obj = event.object()
-        if self._form == "PartialObjectMetadata":
-            shown = partial_metadata(obj)
-        else:
-            shown = self._table([obj], {"resourceVersion": str(event.resource_version)})
-        return encode_event(event.type, msgspec.json.encode(shown))
-
-    def _table(self, objects: list[Object], metadata: Object) -> Object:
-        table = render_table(
-            self._kind,
-            objects,
-            self._registry.now(),
-            include=self._include,
-            headers=not self._described,
-            metadata=metadata,
-        )
-        self._described = True
-        return table
-
-    def bookmark(self, version: int, initial_end: bool) -> bytes:
-        return bookmark_line(self._kind, version, initial_end=initial_end)
+        return answer(scale_of(updated), accepted)
 
 
 _MATCH_REQUIRED = Cause(
@@ -453,34 +371,9 @@ _MATCH_REQUIRED = Cause(
 )
 
 
-def _accepted(request: Request) -> Accepted:
-    return negotiate(request.headers.get("accept", ""))
-
-
-def _include(request: Request) -> IncludeObject:
-    match request.query.get("includeObject") or "Metadata":
-        case "None" | "Metadata" | "Object" as known:
-            return known
-    raise bad_request("includeObject must be None, Metadata or Object")
-
-
 def _delete_body(request: Request) -> Json:
     if not request.body:
         return None
     media_type = media_type_of(request.headers.get("content-type", ""))
     body, _ = decode_body(request.body, media_type)
     return body
-
-
-def _answer(value: Object, accepted: Accepted, status: int = 200) -> Response:
-    return Response(status, encode_body(value, accepted.media_type), accepted.media_type)
-
-
-def error_response(error: ApiError) -> Response:
-    """An error as a Status, with the headers that belong to it."""
-    headers = {}
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    if error.code == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(error.code, encode_body(error.status(), JSON), JSON, headers)

@@ -17,9 +17,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from kapp.machinery.objects import Object
+from kapp.machinery.presenting import error_response
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import Request, Response, StreamRequest, WatchResponse
-from kapp.machinery.rest import RestApi, ServerVersion, error_response
+from kapp.machinery.rest import RestApi, ServerVersion
 from kapp.machinery.status import ApiError
 from kapp.server.auth import Guard
 from kapp.server.listeners import TlsListener, UnixListener

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import pytest
@@ -133,7 +133,7 @@ class Running:
         *,
         content_type: str = "application/json",
         headers: dict[str, str] | None = None,
-        raw: bytes | None = None,
+        raw: bytes | BinaryIO | None = None,
         **query: str,
     ) -> tuple[int, Any, Any]:
         """Status, decoded JSON (or text) and headers of an authenticated request."""

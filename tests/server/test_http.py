@@ -1,0 +1,316 @@
+"""The API over real sockets: bodies, media types, streams, watches, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from kapp.server.http import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from conftest import Running
+
+WIDGETS = "/apis/test.dev/v1/namespaces/default/widgets"
+
+
+def widget(name: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+@asynccontextmanager
+async def watching(
+    running: Running, path: str = WIDGETS, *, accept: str = "*/*", **query: str
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {"Authorization": f"Bearer {running.token}", "Accept": accept}
+    async with running.session.get(
+        f"{running.url}{path}", params={"watch": "1", **query}, headers=headers
+    ) as response:
+        yield response
+
+
+async def next_event(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        found: dict[str, Any] = json.loads(await response.content.readline())
+        return found
+
+
+async def test_bodies_are_limited_and_understood(running: Running) -> None:
+    status, answer, _ = await running.request(
+        "POST", WIDGETS, raw=io.BytesIO(b"x" * (MAX_BODY_BYTES + 1))
+    )
+    assert (status, answer["reason"]) == (413, "RequestEntityTooLarge")
+    for raw, content_type, expected in (
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"\xff\xff", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"{}", "application/vnd.kubernetes.protobuf", 415),
+        (b"{}", "application/json", 422),
+        (b'{"metadata":[]}', "application/json", 400),
+        (b'{"metadata":{"name":5}}', "application/json", 400),
+        (b'{"metadata":{"name":"a","labels":{"a":1}}}', "application/json", 400),
+        (b'{"metadata":{"name":"a"},"spec":5}', "application/json", 422),
+        (b'{"metadata":{"name":"a"},"spec":{"size":"x"}}', "application/json", 422),
+        (b'{"kind":"Pod","metadata":{"name":"a"}}', "application/json", 400),
+        (b'{"metadata":{"name":"a","namespace":"other"}}', "application/json", 400),
+    ):
+        status, answer, _ = await running.request(
+            "POST", WIDGETS, raw=raw, content_type=content_type
+        )
+        assert (status, answer["kind"]) == (expected, "Status"), (raw[:80], answer)
+
+
+async def test_duplicate_and_unknown_fields(running: Running) -> None:
+    raw = b'{"metadata":{"name":"a"},"spec":{"size":1,"size":2,"foo":{"bar":1}}}'
+    status, answer, _ = await running.request("POST", WIDGETS, raw=raw, fieldValidation="Strict")
+    assert status == 400
+    assert 'strict decoding error: duplicate field "spec.size"' in answer["message"]
+    status, answer, headers = await running.request("POST", WIDGETS, raw=raw)
+    assert status == 201
+    assert answer["spec"] == {"size": 2}
+    assert headers.getall("Warning") == [
+        '299 - "duplicate field \\"spec.size\\""',
+        '299 - "unknown field \\"spec.foo\\""',
+    ]
+    status, answer, headers = await running.request(
+        "PUT", f"{WIDGETS}/a", raw=raw, fieldValidation="Ignore"
+    )
+    assert (status, "Warning" in headers) == (200, False)
+
+
+async def test_methods_and_paths_that_are_not_there(running: Running) -> None:
+    for method, path, expected in (
+        ("GET", "/apis/test.dev/v1/gadgets", 404),
+        ("GET", "/apis/test.dev/v2/widgets", 404),
+        ("GET", "/apis/other.dev", 404),
+        ("GET", "/openapi/v2", 404),
+        ("GET", f"{WIDGETS}/one/nothing", 404),
+        ("GET", "/", 404),
+        ("POST", "/version", 405),
+        ("PUT", WIDGETS, 405),
+        ("POST", f"{WIDGETS}/one", 405),
+        ("POST", "/apis/test.dev/v1/widgets", 400),
+    ):
+        body = widget("x") if method == "POST" else None
+        status, answer, _ = await running.request(method, path, body)
+        assert (status, answer["kind"]) == (expected, "Status"), (method, path)
+
+
+async def test_not_acceptable(running: Running) -> None:
+    status, answer, _ = await running.request("GET", WIDGETS, headers={"Accept": "text/html"})
+    assert (status, answer["reason"]) == (406, "NotAcceptable")
+
+
+async def test_pages_are_consistent(running: Running) -> None:
+    for index in range(5):
+        await running.request("POST", WIDGETS, widget(f"w{index}", size=index))
+    _, first, _ = await running.request("GET", WIDGETS, limit="2")
+    assert first["metadata"]["remainingItemCount"] == 3
+    await running.request("DELETE", f"{WIDGETS}/w3")
+    await running.request("POST", WIDGETS, widget("w2x"))
+    names, token = [item["metadata"]["name"] for item in first["items"]], first
+    while cursor := token["metadata"].get("continue"):
+        _, token, _ = await running.request("GET", WIDGETS, **{"limit": "2", "continue": cursor})
+        names += [item["metadata"]["name"] for item in token["items"]]
+        assert token["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    assert names == ["w0", "w1", "w2", "w3", "w4"]
+    status, _, _ = await running.request("GET", WIDGETS, **{"continue": "nonsense"})
+    assert status == 400
+
+
+async def test_a_watch_continues_a_list(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", size=1))
+    _, listed, _ = await running.request("GET", WIDGETS)
+    version = listed["metadata"]["resourceVersion"]
+    await running.request("PUT", f"{WIDGETS}/a", widget("a", size=2))
+    async with watching(running, resourceVersion=version) as response:
+        event = await next_event(response)
+        assert (event["type"], event["object"]["spec"]["size"]) == ("MODIFIED", 2)
+        await running.request("DELETE", f"{WIDGETS}/a")
+        event = await next_event(response)
+        assert (event["type"], event["object"]["spec"]["size"]) == ("DELETED", 2)
+        assert int(event["object"]["metadata"]["resourceVersion"]) > int(version) + 1
+
+
+async def test_initial_events_end_with_a_bookmark(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", size=1))
+    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    async with watching(running, allowWatchBookmarks="true", **query) as response:
+        assert (await next_event(response))["type"] == "ADDED"
+        bookmark = await next_event(response)
+    assert bookmark["type"] == "BOOKMARK"
+    assert bookmark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+    status, answer, _ = await running.request(
+        "GET", WIDGETS, watch="true", sendInitialEvents="true"
+    )
+    assert (status, answer["reason"]) == (422, "Invalid")
+
+
+async def test_selectors_turn_changes_into_coming_and_going(running: Running) -> None:
+    async with watching(running, fieldSelector="spec.colour=red") as response:
+        await running.request("POST", WIDGETS, widget("a", colour="green"))
+        await running.request("PUT", f"{WIDGETS}/a", widget("a", colour="red"))
+        await running.request("PUT", f"{WIDGETS}/a", widget("a", colour="red", size=1))
+        await running.request("PUT", f"{WIDGETS}/a", widget("a", colour="green"))
+        await running.request("DELETE", f"{WIDGETS}/a")
+        await running.request("POST", WIDGETS, widget("b", colour="red"))
+        events = [await next_event(response) for _ in range(4)]
+    assert [(e["type"], e["object"]["metadata"]["name"]) for e in events] == [
+        ("ADDED", "a"),
+        ("MODIFIED", "a"),
+        ("DELETED", "a"),
+        ("ADDED", "b"),
+    ]
+    assert events[2]["object"]["spec"] == {"colour": "red", "size": 1}
+
+
+async def test_table_events(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", size=1))
+    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    async with watching(running, accept=accept) as response:
+        first = (await next_event(response))["object"]
+        await running.request("PUT", f"{WIDGETS}/a", widget("a", size=2))
+        second = (await next_event(response))["object"]
+    assert [c["name"] for c in first["columnDefinitions"]] == ["Name", "Size", "Colour", "Age"]
+    assert second["columnDefinitions"] == []
+    assert second["rows"][0]["cells"][:2] == ["a", 2]
+    assert second["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+
+async def test_metadata_only(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", size=1))
+    accept = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+    _, found, _ = await running.request("GET", f"{WIDGETS}/a", headers=accept)
+    assert (found["kind"], "spec" in found) == ("PartialObjectMetadata", False)
+    accept = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+    _, found, _ = await running.request("GET", WIDGETS, headers=accept)
+    assert (found["kind"], len(found["items"])) == ("PartialObjectMetadataList", 1)
+
+
+async def test_a_watch_ends_at_its_timeout_with_a_bookmark(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    async with watching(
+        running, timeoutSeconds="1", allowWatchBookmarks="1", resourceVersion="1"
+    ) as response:
+        event = await next_event(response)
+        assert (event["type"], event["object"]["metadata"]) == (
+            "BOOKMARK",
+            {"resourceVersion": "1"},
+        )
+        assert await response.content.read() == b""
+
+
+async def test_too_old_and_too_new_versions(running: Running) -> None:
+    for index in range(2100):
+        await running.request("POST", WIDGETS, widget("a")) if not index else None
+        note = {"apiVersion": "test.dev/v1", "kind": "Widget", "metadata": {"name": "a"}}
+        key = next(iter(running.registry.store._objects["widgets.test.dev"]))
+        running.registry.store.replace(
+            "widgets.test.dev", key, {**note, "metadata": {**note["metadata"], "uid": "u"}}
+        )
+    status, answer, _ = await running.request("GET", WIDGETS, watch="1", resourceVersion="1")
+    assert (status, answer["reason"]) == (410, "Expired")
+    status, answer, _ = await running.request("GET", WIDGETS, watch="1", resourceVersion="99999")
+    assert (status, answer["reason"]) == (504, "Timeout")
+
+
+async def test_a_watcher_that_does_not_read_is_told_in_the_stream(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    store = running.registry.store
+    key = next(iter(store._objects["widgets.test.dev"]))
+    obj = running.registry.get(next(iter(running.registry.scheme)), key)
+    obj["metadata"]["annotations"] = {"fill": "x" * 100_000}
+    async with watching(running, resourceVersion="1") as response:
+        # Far more than any socket buffers hold, written while the client does not read.
+        for _ in range(20):
+            for _ in range(20):
+                store.replace("widgets.test.dev", key, obj)
+            await asyncio.sleep(0)
+        last = {}
+        async with asyncio.timeout(20):
+            while line := await _long_line(response):
+                last = json.loads(line)
+    assert (last["type"], last["object"]["code"]) == ("ERROR", 410)
+
+
+async def _long_line(response: aiohttp.ClientResponse) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = await response.content.readany()
+        if not chunk:
+            break
+        line += chunk
+    return line.rstrip(b"\n").rpartition(b"\n")[2]
+
+
+async def test_a_closed_connection_ends_its_watch(running: Running) -> None:
+    async with watching(running) as response:
+        assert len(running.server._watches) == 1
+        response.close()
+        async with asyncio.timeout(5):
+            while running.server._watches:
+                await asyncio.sleep(0.005)
+    log = running.registry.store._logs["widgets.test.dev"]
+    assert not log._watches
+    assert not log._waiting
+
+
+async def test_closing_ends_open_watches_within_half_a_second(running: Running) -> None:
+    async with watching(running) as first, watching(running, "/api/v1/notes") as second:
+        started = asyncio.get_running_loop().time()
+        await running.server.close()
+        assert asyncio.get_running_loop().time() - started < 0.5
+        assert await first.content.read() == b""
+        assert await second.content.read() == b""
+
+
+async def test_subresource_streams(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    status, text, _ = await running.request("GET", f"{WIDGETS}/a/log")
+    assert (status, text) == (200, b"log of a")
+    status, _, _ = await running.request("GET", f"{WIDGETS}/b/log")
+    assert status == 404
+
+
+async def test_a_failing_handler_is_a_status_not_a_disaster(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a secret detail")
+
+    running.registry.admit.append(broken)
+    status, answer, _ = await running.request("POST", WIDGETS, widget("a"))
+    assert (status, answer["reason"]) == (500, "InternalError")
+    assert "secret" not in json.dumps(answer)
+    assert "request failed" in caplog.text
+
+
+async def test_fast_events_share_writes_and_keep_their_order(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    client = running.registry
+    kind = next(iter(client.scheme))
+    async with watching(running, resourceVersion="1") as response:
+        for size in range(300):
+            store = client.store
+            key = next(iter(store._objects["widgets.test.dev"]))
+            obj = client.get(kind, key)
+            obj["spec"] = {"size": size}
+            store.replace("widgets.test.dev", key, obj)
+            if size % 7 == 0:
+                await asyncio.sleep(0)
+        sizes = [(await next_event(response))["object"]["spec"]["size"] for _ in range(300)]
+    assert sizes == list(range(300))
+
+
+def test_tls_contexts_refuse_old_protocols(certificate: tuple[Any, Any]) -> None:
+    from kapp.server.tls import server_context
+
+    assert server_context(*certificate).minimum_version == ssl.TLSVersion.TLSv1_2
