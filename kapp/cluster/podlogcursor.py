@@ -64,7 +64,8 @@ class LogCursor:
     def begin(self) -> None:
         """A new response starts; the incomplete line of the one before should come again."""
         partial = b"".join(self._partial)
-        if b" " in partial:  # else not even its timestamp came
+        # Not if lines already delivered were still coming, or not even its timestamp had come
+        if b" " in partial and not self._skipping:
             self._broken_off = partial
         self._drop_partial()
         self._skipping = bool(self._last)

@@ -42,7 +42,7 @@ _FRESH_S = 0.5
 _STALLED_UPLOAD_BYTES = 256 * 1024
 _STALLED_UPLOAD_S = 60.0
 """Servers stop reading the whole tunnel, pings included, while a pod takes no more of an upload.
-With this much sent since the last answer, silence means "slow" for that long before "dead"."""
+With a connection that has sent this much, silence means "slow" for that long before "dead"."""
 
 CONGESTED_BYTES = 256 * 1024
 """Held back for one stream: its reader is slower than the pod, keep new connections away."""
@@ -97,7 +97,6 @@ class Tunnel:
         self._loop = asyncio.get_running_loop()
         self._heard = asyncio.Event()
         self._heard_at = self._loop.time()
-        self._sent_since_heard = 0
         self._attention = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
         self._suspect = False
@@ -151,7 +150,6 @@ class Tunnel:
         """Queue bytes of the session, in the order in which it made them."""
         if not self._lost:
             self._writer.send(*parts)
-            self._sent_since_heard += sum(map(len, parts))
 
     def discard(self, stream: TunnelStream) -> None:
         """Called by a stream that is over. Its error stream may still be open; that is dropped."""
@@ -225,7 +223,6 @@ class Tunnel:
 
     def _hear(self) -> None:
         self._heard_at = self._loop.time()
-        self._sent_since_heard = 0
         self._suspect = False
         self._heard.set()
 
@@ -311,7 +308,7 @@ class Tunnel:
             if not self._reading.is_set():
                 return True  # not judged while kapp itself does not read
             waited = self._loop.time() - asked_at
-            stalled = self._sent_since_heard > _STALLED_UPLOAD_BYTES
+            stalled = any(s.sent > _STALLED_UPLOAD_BYTES for s in self._open)
             if waited > (_STALLED_UPLOAD_S if stalled else ANSWER_S * 1.5):
                 return False
             self._become_suspect()

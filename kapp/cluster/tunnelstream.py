@@ -2,13 +2,15 @@
 
 Rules of the server side (k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go): text on the
 error stream means that the connection failed; both streams are closed when the forwarding is over,
-the error stream first. The error stream's end therefore is the handler's end.
+the error stream first. Some servers close both at the pod's end and still take what the client
+sends; so the client's direction is given up only once it has been quiet after that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kapp.cluster.podstream import Buffer, PodStream, StreamBroken, StreamReceiver, refusal
@@ -25,6 +27,10 @@ _VERDICT_S = 0.2
 """A connection that ended without a byte waits this long for the error stream to say why. Servers
 send that first, so this is for those that do not."""
 
+_LINGER_S = 10.0
+"""How long the client may be quiet after the pod's end and the server's, before the stream is given
+up. Most clients end by themselves at once."""
+
 
 class TunnelStream(PodStream):
     """Made by `Tunnel.open`; `receive`, `accept`, `reset_by_peer` and `lost` are the tunnel's."""
@@ -37,6 +43,7 @@ class TunnelStream(PodStream):
         self.error_id = error_id
         self.receiver = receiver
         self.held = 0  # bytes in _backlog
+        self.sent = 0  # bytes written, ever
         self._tunnel = tunnel
         self._backlog: deque[memoryview] = deque()
         self._accepted = False
@@ -47,7 +54,9 @@ class TunnelStream(PodStream):
         self._end_told = False  # and handed on
         self._error_text = bytearray()
         self._error_ended = False
-        self._verdict: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # for the verdict, then for the client's end
+        self._waiting_for_verdict = False
+        self._sent_at_last_look = 0
         self._over = False
 
     @property
@@ -58,6 +67,7 @@ class TunnelStream(PodStream):
     def write(self, data: Buffer) -> None:
         """See PodStream."""
         if not (self._over or self._ended_by_us) and data:
+            self.sent += len(data)
             for start in range(0, len(data), spdy.MAX_DATA_BYTES):
                 part = data[start : start + spdy.MAX_DATA_BYTES]
                 self._tunnel.send(self._tunnel.session.data_head(self.data_id, len(part)), part)
@@ -149,9 +159,9 @@ class TunnelStream(PodStream):
         """Hand on the pod's end once everything before it was handed on, and its cause is known."""
         if self._ended_by_pod and not self._end_told and not self._backlog:
             if not (self._any_data or self._error_ended):
-                if self._verdict is None:
-                    loop = asyncio.get_running_loop()
-                    self._verdict = loop.call_later(_VERDICT_S, self._no_verdict)
+                if not self._waiting_for_verdict:
+                    self._waiting_for_verdict = True
+                    self._after(_VERDICT_S, self._no_verdict)
                 return
             self._end_told = True
             self.receiver.eof_received()
@@ -162,8 +172,24 @@ class TunnelStream(PodStream):
         self._tell_end()
 
     def _finish_if_done(self) -> None:
-        if self._end_told and (self._ended_by_us or self._error_ended):
+        if not self._end_told or self._over:
+            return
+        if self._ended_by_us:
             self.lost(None)
+        elif self._error_ended:
+            self._after(_LINGER_S, self._end_if_quiet)
+
+    def _end_if_quiet(self) -> None:
+        if self.sent == self._sent_at_last_look:
+            self.lost(None)
+        else:
+            self._sent_at_last_look = self.sent
+            self._after(_LINGER_S, self._end_if_quiet)
+
+    def _after(self, delay_s: float, then: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_s, then)
 
     def _release(self) -> None:
         """Reset what is still open, so that the server's side is freed too."""
@@ -174,6 +200,6 @@ class TunnelStream(PodStream):
         self._over = True
         self._backlog.clear()
         self.held = 0
-        if self._verdict is not None:
-            self._verdict.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._tunnel.discard(self)

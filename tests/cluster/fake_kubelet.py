@@ -32,6 +32,7 @@ class FakeKubelet:
     def __init__(self) -> None:
         self.pods: dict[str, dict[int, int]] = {}
         self.tunnels = True  # knows the tunnel protocol
+        self.queue_size = 0  # messages held for a pod that does not read; 0: any number
         self.status = 0  # answer handshakes with this code instead
         self.dials: list[str] = []  # protocols of the handshakes that succeeded
         self.handshakes = 0
@@ -131,7 +132,7 @@ class TunnelServer:
             request = self.requests.setdefault(headers["requestid"], {})
             request[headers["streamtype"]] = stream_id
             if headers["streamtype"] == "data":
-                self.inbound[stream_id] = asyncio.Queue()
+                self.inbound[stream_id] = asyncio.Queue(self.kubelet.queue_size)
             if len(request) == 2:
                 task = asyncio.create_task(self.forward(request, int(headers["port"])))
                 self.tasks.add(task)
@@ -139,12 +140,11 @@ class TunnelServer:
         elif isinstance(event, spdy.Data) and event.stream_id in self.inbound:
             queue = self.inbound[event.stream_id]
             if event.payload:
-                queue.put_nowait(bytes(event.payload))
+                await queue.put(bytes(event.payload))  # as spdystream: all wait for the slow one
             if event.fin:
-                queue.put_nowait(b"")
+                await queue.put(b"")
         elif isinstance(event, spdy.RstStream) and event.stream_id in self.inbound:
-            self.inbound[event.stream_id].put_nowait(b"reset")
-            self.inbound[event.stream_id].put_nowait(b"")
+            await self.inbound[event.stream_id].put(b"")
         elif isinstance(event, spdy.Ping):
             ping_id = event.ping_id
             await self.send(lambda: self.session.pong(ping_id))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kapp.cluster.podlogcursor import MAX_LINE_BYTES, LogCursor, timestamp_ns
@@ -39,6 +39,7 @@ BREAKS = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 60)), max_size=6
 
 @settings(max_examples=150, deadline=None)
 @given(TIMES, BREAKS)
+@example([0] * 9 + [1], [(342, 1), (107, 1)])  # broken off again among lines already delivered
 def test_any_breaks_lose_and_repeat_nothing(
     steps: list[int], breaks: list[tuple[int, int]]
 ) -> None:

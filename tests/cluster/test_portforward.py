@@ -271,6 +271,32 @@ async def test_a_reader_that_does_not_read_is_bounded_and_harms_no_one(
         stuck.abort()
 
 
+async def test_an_upload_the_pod_is_slow_to_take_is_not_a_dead_tunnel(
+    kubelet: FakeKubelet, dialer: PodDialer, quick: None
+) -> None:
+    kubelet.queue_size = 1
+    read_on = asyncio.Event()
+    payload = bytes(range(256)) * 65536
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_on.wait()
+        writer.write(hashlib.sha256(await reader.readexactly(len(payload))).digest())
+
+    async with tcp_server(late) as real, tcp_server(echo) as other:
+        kubelet.pods["pod-a"] = {80: real, 81: other}
+        receiver = Receiver()
+        stream = await dialer.open(80, receiver)
+        for start in range(0, len(payload), 65536):
+            stream.write(payload[start : start + 65536])
+        await until(lambda: any(not t.usable for t in dialer._tunnels))
+        assert await exchange(dialer, 81, b"beside it") == b"beside it"
+        assert not receiver.lost.is_set()
+        read_on.set()
+        await until(lambda: receiver.data == hashlib.sha256(payload).digest())
+        stream.write_eof()
+        assert await receiver.wait_lost() is None
+
+
 async def test_the_pods_end_first_then_the_clients(kubelet: FakeKubelet, dialer: PodDialer) -> None:
     got = bytearray()
 
