@@ -21,10 +21,38 @@ import zlib
 from collections.abc import Mapping
 from enum import IntEnum
 from struct import Struct, error
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from kapp.errors import KappError
 from kapp.wire.spdydict import DICTIONARY
+from kapp.wire.spdyevents import (
+    Data,
+    Event,
+    GoAway,
+    Headers,
+    Ping,
+    Pong,
+    RstStatus,
+    RstStream,
+    SpdyError,
+    SynReply,
+    SynStream,
+)
+
+__all__ = [
+    "Data",
+    "Event",
+    "GoAway",
+    "Headers",
+    "Ping",
+    "Pong",
+    "Role",
+    "RstStatus",
+    "RstStream",
+    "SpdyError",
+    "SpdySession",
+    "SynReply",
+    "SynStream",
+]
 
 Role: TypeAlias = Literal["client", "server"]
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -52,20 +80,6 @@ _PAIR = Struct(">II")
 _SYN = Struct(">IIBB")
 
 
-class SpdyError(KappError):
-    """The peer sent what SPDY/3.1 does not allow, or the caller used a stream it has closed."""
-
-
-class RstStatus(IntEnum):
-    """Why a stream was reset. Source: the draft's section 2.6.3."""
-
-    PROTOCOL_ERROR = 1
-    INVALID_STREAM = 2
-    REFUSED_STREAM = 3
-    CANCEL = 5
-    INTERNAL_ERROR = 6
-
-
 class _Type(IntEnum):
     SYN_STREAM = 1
     SYN_REPLY = 2
@@ -73,67 +87,6 @@ class _Type(IntEnum):
     PING = 6
     GOAWAY = 7
     HEADERS = 8
-
-
-class SynStream(NamedTuple):
-    """The peer opened a stream; header names are lower case."""
-
-    stream_id: int
-    headers: dict[str, str]
-    fin: bool
-
-
-class SynReply(NamedTuple):
-    """The peer accepted a stream that this side opened."""
-
-    stream_id: int
-    headers: dict[str, str]
-    fin: bool
-
-
-class Headers(NamedTuple):
-    """More headers for a stream; Kubernetes never sends them."""
-
-    stream_id: int
-    headers: dict[str, str]
-    fin: bool
-
-
-class Data(NamedTuple):
-    """Payload, valid as long as the bytes given to `feed` are; `fin` ends the peer's direction."""
-
-    stream_id: int
-    payload: memoryview
-    fin: bool
-
-
-class RstStream(NamedTuple):
-    """The peer gave up a stream, both directions."""
-
-    stream_id: int
-    status: int
-
-
-class Ping(NamedTuple):
-    """The peer asks for `SpdySession.pong(ping_id)`."""
-
-    ping_id: int
-
-
-class Pong(NamedTuple):
-    """The answer to `SpdySession.ping`."""
-
-    ping_id: int
-
-
-class GoAway(NamedTuple):
-    """The peer takes no streams after `last_stream_id`."""
-
-    last_stream_id: int
-    status: int
-
-
-Event: TypeAlias = SynStream | SynReply | Headers | Data | RstStream | Ping | Pong | GoAway
 
 
 class _Stream:
