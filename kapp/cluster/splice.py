@@ -76,7 +76,7 @@ class Splice(asyncio.Protocol):
     @property
     def waiting(self) -> bool:
         """Whether no pod has the connection."""
-        return self.stream is None
+        return self.stream is None and not (self._committed or self._closed)
 
     # -- called by the loop: the client
 
