@@ -143,16 +143,11 @@ def _decimal_form(sign: str, digits: str, exponent: int) -> str:
 
 
 def float_in_yaml(value: float) -> str:
-    """strconv.FormatFloat(value, 'g', -1, 64): exponents below -4 and from 6 up, unless integral.
-
-    JSON numbers without fraction and exponent become integers before they get here.
-    """
+    """`%v`, but without an exponent where JSON has none and the number is read as an integer."""
     sign, digits, exponent = _shortest(value)
     if exponent < 21 and len(digits) <= exponent + 1:
         return _decimal_form(sign, digits, exponent)
-    if exponent < -4 or exponent >= 6:
-        return _exponent_form(sign, digits, exponent, 2)
-    return _decimal_form(sign, digits, exponent)
+    return float_in_text(value)
 
 
 def float_in_json(value: float) -> str:
@@ -164,9 +159,9 @@ def float_in_json(value: float) -> str:
 
 
 def float_in_text(value: float) -> str:
-    """The `%v` of fmt: exponents below -4 and from 21 up, written `1e-07`, `1e+21`."""
+    """strconv.FormatFloat(value, 'g', -1, 64), fmt's `%v`: `1e-07`, `1.234567895e+08`."""
     sign, digits, exponent = _shortest(value)
-    if value and (exponent < -4 or exponent >= 21):
+    if exponent < -4 or exponent >= 6:
         return _exponent_form(sign, digits, exponent, 2)
     return _decimal_form(sign, digits, exponent)
 
