@@ -49,9 +49,14 @@ app.command("version")(version.version)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line (without the program's name); returns the exit code."""
+    """Run one command line (without the program's name); returns the exit code.
+
+    Words after `--` are no business of Typer's: they go to the command as `context.obj`.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    own, rest = arguments[:end], arguments[end + 1 :]
     try:
-        result = app(args=arguments, prog_name="kapp", standalone_mode=False)
+        result = app(args=own, prog_name="kapp", standalone_mode=False, obj=rest)
     except KappError as error:
         return _failed(error)
     except KeyboardInterrupt:

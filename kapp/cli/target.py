@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kapp.cli.render import say
 from kapp.errors import UsageError
 from kapp.instance import state_directory
+
+if TYPE_CHECKING:
+    from kapp.cluster.kubeconfig import KubeContext
 
 EMBEDDED = "embedded"
 
@@ -27,6 +31,21 @@ class Target:
     kubeconfig: str
     context: str
     namespace: str
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is this user's embedded cluster."""
+        return self.kubeconfig == str(embedded_directory() / "kubeconfig")
+
+    def load(self) -> KubeContext:
+        """All that is needed to connect. Raises ConfigError."""
+        from kapp.cluster.kubeconfig import load
+
+        return load(
+            context=self.context,
+            namespace=self.namespace,
+            env={**os.environ, "KUBECONFIG": self.kubeconfig},
+        )
 
 
 def embedded_directory() -> Path:

@@ -1,0 +1,118 @@
+"""`kapp up`: runs the engine of a Kappfile in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kapp.cli.engines import kappfile_path
+from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say, wants_colour
+from kapp.cli.target import Target, choose
+from kapp.errors import UsageError
+from kapp.instance import Instance
+
+if TYPE_CHECKING:
+    from kapp.engine.config import EngineConfig
+    from kapp.engine.engine import Engine
+
+
+def up(
+    context: typer.Context,
+    resources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RESOURCES…]", help="Only these, and what they depend on."),
+    ] = None,
+    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile, or its directory.")] = "",
+    stream: Annotated[bool, typer.Option("--stream", help="Print logs as plain lines.")] = False,
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="`embedded` for kapp's own cluster.")
+    ] = "",
+    kube_context: Annotated[
+        str, typer.Option("--context", help="A context of your kubeconfig.")
+    ] = "",
+    namespace: Annotated[str, typer.Option("--namespace", help="For objects that name none.")] = "",
+    port_forwards: Annotated[
+        bool, typer.Option("--port-forwards/--no-port-forwards", help="Forward ports, or not.")
+    ] = True,
+) -> int:
+    """Run what the Kappfile says, and keep it in line with every save, until Ctrl-C.
+
+    Words after `--` are the Kappfile's arguments.
+    """
+    kappfile = kappfile_path(file)
+    if not os.path.isfile(kappfile):
+        raise UsageError(f"there is no file {kappfile}", hint="name a Kappfile with -f PATH")
+    _refuse_a_second_engine(kappfile)
+    target = choose(cluster, kube_context, namespace)
+
+    from kapp.engine.config import EngineConfig
+
+    config = EngineConfig(
+        kappfile=kappfile,
+        context=target.load(),
+        kubeconfig=target.kubeconfig,
+        args=tuple(context.obj or ()),
+        resources=tuple(resources or ()),
+        port_forwards=port_forwards,
+    )
+    return asyncio.run(_run(config, target))
+
+
+def _refuse_a_second_engine(kappfile: str) -> None:
+    # Again, and for good, by the engine's lock; here before a cluster is started for nothing.
+    instance = Instance(kappfile)
+    if instance.is_running():
+        from kapp.engine.engine import already_running
+
+        raise already_running(instance)
+
+
+async def _run(config: EngineConfig, target: Target) -> int:
+    from kapp.aio.supervise import TaskGroup
+    from kapp.engine.engine import Engine
+
+    engine = Engine(config)
+    interrupted = _stop_on_signals(engine)
+    await engine.start()
+    say(f"kapp runs {engine.instance.kappfile}")
+    say(f"on {target.context}, namespace {target.namespace}; Ctrl-C to stop")
+    try:
+        async with TaskGroup("up") as tasks:
+            tasks.spawn(_print_logs(engine), "logs")
+            await engine.wait()
+    finally:
+        await engine.close()
+    say("kapp has stopped; what it applied is still there: `kapp down` deletes it")
+    return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
+
+
+def _stop_on_signals(engine: Engine) -> asyncio.Event:
+    """End in order at the first Ctrl-C; at a second one, at once."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if interrupted.is_set():
+            os._exit(EXIT_INTERRUPTED)
+        interrupted.set()
+        engine.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop)
+    return interrupted
+
+
+async def _print_logs(engine: Engine) -> None:
+    from kapp.logs.view import LogView, ViewOptions
+
+    view = LogView(ViewOptions(prefix=True, color=wants_colour(sys.stdout)))
+    async for entry in engine.logs.read(None, since=None, tail=None, follow=True):
+        sys.stdout.write(view.render(entry))
+        sys.stdout.flush()
