@@ -23,7 +23,7 @@ from kapp.machinery.requests import Request, Response, StreamRequest, WatchRespo
 from kapp.machinery.rest import RestApi, ServerVersion
 from kapp.machinery.status import ApiError
 from kapp.server.auth import Guard
-from kapp.server.listeners import TlsListener, UnixListener
+from kapp.server.listeners import BACKLOG, TlsListener, UnixListener
 from kapp.server.watch import WatchStream
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ class Server:
         )
         await runner.setup()
         self._runners.append(runner)
-        await web.SockSite(runner, sock, ssl_context=listener.ssl_context()).start()
+        site = web.SockSite(runner, sock, ssl_context=listener.ssl_context(), backlog=BACKLOG)
+        await site.start()
         if port:
             self.ports.append(port)
 

@@ -16,7 +16,9 @@ from kapp.server.tls import server_context
 UNIX_HOST = "kapp"
 """The Host of requests over a Unix socket, beside localhost."""
 
-_BACKLOG = 512
+BACKLOG = 1024
+"""Connections that wait to be accepted: a Unix socket refuses more than these outright."""
+
 _SOCKET_MODE = 0o600
 
 
@@ -35,7 +37,7 @@ class UnixListener:
             sock.bind(str(self.path))
             # Nobody can connect before it listens, so there is no moment with other permissions.
             os.chmod(self.path, _SOCKET_MODE)
-            sock.listen(_BACKLOG)
+            sock.listen(BACKLOG)
         except BaseException:
             sock.close()
             raise
@@ -76,7 +78,7 @@ class TlsListener:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((self.host, self.port))
-            sock.listen(_BACKLOG)
+            sock.listen(BACKLOG)
         except BaseException:
             sock.close()
             raise

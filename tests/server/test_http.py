@@ -314,3 +314,144 @@ def test_tls_contexts_refuse_old_protocols(certificate: tuple[Any, Any]) -> None
     from kapp.server.tls import server_context
 
     assert server_context(*certificate).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+async def test_yaml_both_ways(running: Running) -> None:
+    text = b"metadata:\n  name: a\nspec:\n  size: 3\n"
+    accept = {"Accept": "application/yaml"}
+    for _ in range(2):  # what the parser keeps must not be what the server changes
+        status, answer, headers = await running.request(
+            "POST", WIDGETS, raw=text, content_type="application/yaml", headers=accept, dryRun="All"
+        )
+        assert (status, headers["Content-Type"]) == (201, "application/yaml")
+        assert b"  size: 3\n" in answer
+    status, answer, _ = await running.request(
+        "PATCH",
+        f"{WIDGETS}/a",
+        raw=text,
+        content_type="application/apply-patch+yaml",
+        fieldManager="me",
+    )
+    assert (status, answer["spec"]) == (201, {"size": 3})
+    _, answer, _ = await running.request("GET", WIDGETS, headers=accept)
+    assert answer.startswith(b"apiVersion: test.dev/v1\nitems:\n- apiVersion: test.dev/v1\n")
+    status, answer, _ = await running.request(
+        "POST", WIDGETS, raw=b"a: [", content_type="application/yaml"
+    )
+    assert (status, answer["reason"]) == (400, "BadRequest")
+
+
+async def test_discovery_in_all_its_forms(running: Running) -> None:
+    for version in ("v2", "v2beta1"):
+        accept = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+        for path, group in (("/api", ""), ("/apis", "test.dev")):
+            _, found, headers = await running.request("GET", path, headers={"Accept": accept})
+            assert found["apiVersion"] == f"apidiscovery.k8s.io/{version}"
+            assert headers["Content-Type"].startswith(accept.partition(";as")[0])
+            assert [item["metadata"].get("name", "") for item in found["items"]] == [group]
+    _, found, _ = await running.request("GET", "/api")
+    assert found["versions"] == ["v1"]
+    _, found, _ = await running.request("GET", "/apis")
+    assert [group["name"] for group in found["groups"]] == ["test.dev"]
+    _, found, _ = await running.request("GET", "/apis/test.dev")
+    assert found["preferredVersion"] == {"groupVersion": "test.dev/v1", "version": "v1"}
+    _, found, _ = await running.request("GET", "/apis/test.dev/v1")
+    names = [resource["name"] for resource in found["resources"]]
+    assert names == ["widgets", "widgets/status", "widgets/scale", "widgets/log"]
+    _, found, _ = await running.request("GET", "/api/v1")
+    assert [resource["name"] for resource in found["resources"]] == ["notes"]
+
+
+async def test_openapi_is_complete(running: Running) -> None:
+    _, index, _ = await running.request("GET", "/openapi/v3")
+    assert list(index["paths"]) == ["apis/test.dev/v1", "api/v1"]
+    for entry in index["paths"].values():
+        path, _, digest = entry["serverRelativeURL"].partition("?hash=")
+        _, document, headers = await running.request("GET", path)
+        assert headers["ETag"] == f'"{digest}"'
+        schemas = document["components"]["schemas"]
+        references = {
+            part.partition('"')[0]
+            for part in json.dumps(document).split("#/components/schemas/")[1:]
+        }
+        assert references <= schemas.keys()
+
+
+async def test_scale(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", replicas=2, selector={"app": "web"}))
+    _, scale, _ = await running.request("GET", f"{WIDGETS}/a/scale")
+    assert (scale["kind"], scale["spec"], scale["status"]) == (
+        "Scale",
+        {"replicas": 2},
+        {"replicas": 0, "selector": "app=web"},
+    )
+    _, answer, _ = await running.request(
+        "PATCH",
+        f"{WIDGETS}/a/scale",
+        {"spec": {"replicas": 5}},
+        content_type="application/merge-patch+json",
+    )
+    assert answer["spec"] == {"replicas": 5}
+    status, _, _ = await running.request("PUT", f"{WIDGETS}/a/scale", scale)
+    assert status == 409
+    status, _, _ = await running.request("PUT", f"{WIDGETS}/a/scale", {"spec": {"replicas": -1}})
+    assert status == 422
+
+
+async def test_deleting_over_http(running: Running) -> None:
+    _, made, _ = await running.request("POST", WIDGETS, widget("a"))
+    body = {"preconditions": {"uid": "another"}}
+    status, _, _ = await running.request("DELETE", f"{WIDGETS}/a", body)
+    assert status == 409
+    status, _, _ = await running.request("DELETE", f"{WIDGETS}/a", propagationPolicy="Never")
+    assert status == 422
+    status, _, _ = await running.request("DELETE", f"{WIDGETS}/a", dryRun="Some")
+    assert status == 422
+    status, answer, _ = await running.request("DELETE", f"{WIDGETS}/a")
+    assert (status, answer["details"]["uid"]) == (200, made["metadata"]["uid"])
+    for name, colour in (("a", "red"), ("b", "green")):
+        await running.request("POST", WIDGETS, widget(name, colour=colour))
+    _, answer, _ = await running.request("DELETE", WIDGETS, fieldSelector="spec.colour=red")
+    assert [item["metadata"]["name"] for item in answer["items"]] == ["a"]
+    _, answer, _ = await running.request("GET", "/apis/test.dev/v1/widgets")
+    assert [item["metadata"]["name"] for item in answer["items"]] == ["b"]
+
+
+async def test_patch_options(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    apply, merge = "application/apply-patch+yaml", "application/merge-patch+json"
+    for content_type, query, expected in (
+        (apply, {}, 422),
+        (merge, {"force": "true"}, 422),
+        (merge, {"fieldManager": "x" * 129}, 422),
+        (merge, {"fieldValidation": "Sometimes"}, 422),
+        ("application/strategic-merge-patch+json", {}, 415),
+        ("application/json", {}, 415),
+    ):
+        status, _, _ = await running.request(
+            "PATCH", f"{WIDGETS}/a", {}, content_type=content_type, headers={}, **query
+        )
+        assert status == expected, (content_type, query)
+    _, answer, _ = await running.request(
+        "PATCH",
+        f"{WIDGETS}/a",
+        {"spec": {"size": 1}},
+        content_type=merge,
+        headers={"User-Agent": "tool/1.2 (linux)"},
+    )
+    assert answer["metadata"]["managedFields"][-1]["manager"] == "tool"
+
+
+async def test_idle_watches_get_bookmarks(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kapp.server.watch._BOOKMARK_S", 0.02)
+    await running.request("POST", WIDGETS, widget("a"))
+    async with watching(running, allowWatchBookmarks="true", resourceVersion="1") as response:
+        await running.request("POST", "/api/v1/notes", {"metadata": {"name": "n"}})
+        async with asyncio.timeout(5):
+            while True:
+                event = await next_event(response)
+                assert event["type"] == "BOOKMARK"
+                if event["object"]["metadata"] == {"resourceVersion": "2"}:
+                    break
