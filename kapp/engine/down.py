@@ -8,6 +8,7 @@ that it does not apply again what is being deleted.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -130,9 +131,9 @@ def _recorded_context(recorded: dict[str, object], instance: Instance) -> KubeCo
             hint="name the cluster that it was run against with --context",
         )
     return kubeconfig.load(
-        cluster.get("kubeconfig") or None,
         context=str(cluster.get("context") or ""),
         namespace=str(cluster.get("namespace") or ""),
+        env={**os.environ, "KUBECONFIG": str(cluster.get("kubeconfig") or "")},
     )
 
 

@@ -54,6 +54,15 @@ CONTEXT = "kapp"
 """The context of the kubeconfig that kubectl and libraries use."""
 
 
+def already_running(instance: Instance) -> KappError:
+    """What a second engine for the same Kappfile is told."""
+    pid = instance.describe().get("pid", "unknown")
+    return KappError(
+        f"another engine (process {pid}) runs {instance.kappfile} already",
+        hint=f"use that one, or stop it first: Ctrl-C in its terminal, or `kill {pid}`",
+    )
+
+
 class Engine:
     """Runs one project: `start()`, then `wait()` or anything else, then `close()`.
 
@@ -156,9 +165,9 @@ class Engine:
         if not spec.context and not spec.namespace:
             return self.config.context
         return kubeconfig.load(
-            self.config.kubeconfig or None,
             context=spec.context or self.config.context.context,
             namespace=spec.namespace,
+            env={**self.config.env, "KUBECONFIG": self.config.kubeconfig},
         )
 
     def _acquire(self) -> None:
@@ -170,11 +179,7 @@ class Engine:
                 hint="set KAPP_STATE_DIR to a directory of your own",
             ) from error
         if self._lock is None:
-            pid = self.instance.describe().get("pid", "unknown")
-            raise KappError(
-                f"another engine (process {pid}) runs {self.instance.kappfile}",
-                hint="use that one, or stop it first",
-            )
+            raise already_running(self.instance)
 
     def _describe(self) -> None:
         context = self.config.context

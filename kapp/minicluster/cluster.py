@@ -80,6 +80,8 @@ class Cluster:
             directory.node,
             now=now,
             mode=node_mode,
+            # credentials and objects are none of a pod's business
+            hidden=[directory.path],
         )
         self._server: Server | None = None
 
