@@ -162,15 +162,16 @@ def _without_status(obj: TypedObject) -> Object:
     return {key: value for key, value in encode(obj).items() if key != "status"}
 
 
-def _content(obj: TypedObject, annotations: dict[str, str]) -> dict[str, Any]:
-    """What `ensure` compares: everything its owner decides."""
-    content = _without_status(obj)
-    content["metadata"] = (
-        obj.metadata.labels,
-        {**annotations, **obj.metadata.annotations},
-        obj.metadata.owner_references,
-    )
-    return content
+def _content(obj: TypedObject, annotations: dict[str, str]) -> list[Any]:
+    """What `ensure` compares: everything that the object's owner decides."""
+    fields = [f for f in obj.__struct_fields__ if f not in ("metadata", "status")]
+    meta = obj.metadata
+    return [
+        meta.labels,
+        {**annotations, **meta.annotations},
+        meta.owner_references,
+        *(getattr(obj, name) for name in fields),
+    ]
 
 
 def _check_owner(wanted: TypedObject, current: TypedObject) -> None:

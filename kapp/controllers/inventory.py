@@ -8,6 +8,7 @@ moved to another resource is still wanted, hence not deleted. The engine's end d
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from kapp.api.typed import TypedClient
@@ -25,6 +26,9 @@ from kapp.controllers.connections import Connections
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.machinery.objects import Object, ObjectKey, gvk_of
+
+# One look for all the changes of a moment; nobody waits for what is superfluous to go.
+COALESCE_S = 0.15
 
 
 class InventoryReconciler:
@@ -53,6 +57,7 @@ class InventoryReconciler:
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Delete what no KubernetesApply of the cluster wants any more."""
+        await asyncio.sleep(COALESCE_S)
         handle = self._connections.get(key.name)
         if handle is None or not await self._settled():
             return None

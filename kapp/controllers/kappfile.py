@@ -197,6 +197,7 @@ class KappfileReconciler:
         kappfile.status = KappfileStatus(
             running=running,
             terminated=terminated,
+            error=old.error if terminated is None else terminated.error,
             evaluated_input=evaluated_input,
             allowed_contexts=old.allowed_contexts
             if result is None

@@ -26,7 +26,7 @@ from kapp.api.v1alpha1.uiresource import READY, UIResource
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time, parse_time
 
 # Two hundred resources change within a moment at the start: one list is enough for all of them.
-COALESCE_S = 0.1
+COALESCE_S = 0.25
 # What a CI run tolerates where the Session does not say; Tilt's defaults.
 CI_TIMEOUT_S = 30 * 60.0
 CI_READINESS_TIMEOUT_S = 5 * 60.0
@@ -134,6 +134,17 @@ def targets_of(ui: UIResource) -> list[Target]:
 def session_key(_obj: Object) -> Iterable[ObjectKey]:
     """For the source of UIResources."""
     return (ObjectKey("", SESSION),)
+
+
+def concerns_session(new: Object, old: Object | None) -> bool:
+    """For the source of UIResources: whether a change shows in the list of targets."""
+    return old is None or _shown(new) != _shown(old)
+
+
+def _shown(obj: Object) -> list[object]:
+    status = obj.get("status") or {}
+    names = ("updateStatus", "runtimeStatus", "conditions", "disableStatus", "waiting")
+    return [*(status.get(name) for name in names), status.get("lastDeployTime")]
 
 
 def _ready(ui: UIResource) -> Condition | None:

@@ -45,8 +45,7 @@ class UIResourceReconciler:
             if apply is None:
                 return None
             discovery = await self._objects.get(KubernetesDiscovery, key.name)
-            ended = kappfile.status.terminated if kappfile is not None else None
-            error = ended.error if ended is not None else ""
+            error = kappfile.status.error if kappfile is not None else ""
             ui.status = status_of_apply(ui, apply, discovery, error, self._now())
         await self._objects.write_status(ui, before)
         return None
@@ -68,11 +67,9 @@ def own_key_of_kappfile(obj: Object) -> Iterable[ObjectKey]:
 
 
 def error_changed(new: Object, old: Object | None) -> bool:
-    """Whether a Kappfile's error came or went, as far as its two states tell."""
+    """Whether a Kappfile's error came, went or changed."""
     return old is None or _error(new) != _error(old)
 
 
-def _error(obj: Object) -> str | None:
-    """The error of the last evaluation; None while one runs, when it is not known."""
-    terminated = (obj.get("status") or {}).get("terminated")
-    return None if terminated is None else str(terminated.get("error") or "")
+def _error(obj: Object) -> str:
+    return str((obj.get("status") or {}).get("error") or "")

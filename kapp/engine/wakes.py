@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable
 
 from kapp.api.typed import owner_name
 from kapp.api.v1alpha1.meta import TypedObject
-from kapp.machinery.objects import Object, ObjectKey, is_deleting, key_of, metadata_of, name_of
+from kapp.machinery.objects import (
+    Object,
+    ObjectKey,
+    find_condition,
+    is_deleting,
+    key_of,
+    metadata_of,
+    name_of,
+)
 
 KeysOf = Callable[[Object], Iterable[ObjectKey]]
 
@@ -25,6 +33,18 @@ def _wishes(obj: Object) -> tuple[object, ...]:
 def status_changed(new: Object, old: Object | None) -> bool:
     """Whether the status changed."""
     return old is None or new.get("status") != old.get("status")
+
+
+def apply_changed(new: Object, old: Object | None) -> bool:
+    """Whether a KubernetesApply wants something else, or stands otherwise to what it wants."""
+    return spec_changed(new, old) or old is None or _standing(new) != _standing(old)
+
+
+def _standing(obj: Object) -> tuple[object, ...]:
+    status = obj.get("status") or {}
+    applied = find_condition(status.get("conditions"), "Applied") or {}
+    disabled = (status.get("disableStatus") or {}).get("disabled")
+    return status.get("observedGeneration"), applied.get("reason"), disabled
 
 
 def ever_ready_changed(new: Object, old: Object | None) -> bool:

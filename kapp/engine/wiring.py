@@ -42,7 +42,7 @@ from kapp.controllers.logsink import LogSink
 from kapp.controllers.podlogstream import PodLogStreamReconciler
 from kapp.controllers.podsource import PodSources
 from kapp.controllers.portforward import PortForwardReconciler
-from kapp.controllers.session import SessionReconciler, session_key
+from kapp.controllers.session import SessionReconciler, concerns_session, session_key
 from kapp.controllers.uiresource import (
     UIResourceReconciler,
     error_changed,
@@ -173,7 +173,7 @@ class Wiring:
         self._add(
             "inventory",
             InventoryReconciler(self._objects, self.connections, self._inventories, self._log),
-            self._source(KubernetesApply, cluster_of_apply),
+            self._source(KubernetesApply, cluster_of_apply, matters=wakes.apply_changed),
             self._source(Kappfile, self._all_clusters, matters=wakes.status_changed),
             workers=1,
         )
@@ -237,7 +237,7 @@ class Wiring:
             "session",
             session,
             self._source(Session, matters=wakes.spec_changed),
-            self._source(UIResource, session_key, matters=wakes.status_changed),
+            self._source(UIResource, session_key, matters=concerns_session),
             workers=1,
         )
 

@@ -81,6 +81,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
         waiting: Set before its first evaluation.
         running: Set while it is evaluated.
         terminated: Set afterwards.
+        error: The error of the last evaluation, also while the next one runs.
         evaluated_input: Names the input of the last evaluation.
         allowed_contexts: Contexts that it allows to be written to, besides local clusters.
         resources: The resources that it declared, in order.
@@ -89,6 +90,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
     waiting: KappfileWaiting | None = None
     running: KappfileRunning | None = None
     terminated: KappfileTerminated | None = None
+    error: str = ""
     evaluated_input: str = ""
     allowed_contexts: list[str] = []
     resources: list[str] = []
