@@ -6,8 +6,9 @@ Source: k8s.io/apiserver/pkg/endpoints/handlers/negotiation.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -16,6 +17,9 @@ from kapp.machinery.status import ApiError, bad_request, unsupported_media_type
 
 JSON = "application/json"
 YAML = "application/yaml"
+
+Decoder: TypeAlias = Callable[[bytes], Json]
+"""Reads a request's body of one media type."""
 
 Form = Literal["Object", "Table", "PartialObjectMetadata", "APIGroupDiscoveryList"]
 
@@ -87,8 +91,12 @@ def encode_body(value: Json, media_type: str) -> bytes:
     return msgspec.json.encode(value) + b"\n"
 
 
-def decode_body(raw: bytes, media_type: str) -> tuple[Json, list[str]]:
+def decode_body(
+    raw: bytes, media_type: str, decoders: Mapping[str, Decoder] = MappingProxyType({})
+) -> tuple[Json, list[str]]:
     """A request's body, and the paths of fields that it has twice.
+
+    `decoders` read further media types; they raise ApiError.
 
     Raises ApiError: 400 for what cannot be parsed, 415 for another type than JSON and YAML.
     """
@@ -100,6 +108,8 @@ def decode_body(raw: bytes, media_type: str) -> tuple[Json, list[str]]:
             return _decode_yaml(raw), []
     if media_type in ("", JSON) or media_type.endswith("+json"):
         return _decode_json(raw)
+    if (decoder := decoders.get(media_type)) is not None:
+        return decoder(raw), []
     raise unsupported_media_type(_BODY_TYPES)
 
 

@@ -6,12 +6,14 @@ Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below i
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kapp.machinery import discovery
 from kapp.machinery.negotiation import (
     Accepted,
+    Decoder,
     decode_body,
     encode_body,
     media_type_of,
@@ -69,6 +71,7 @@ class RestApi:
         version: what to say at `/version`.
         title: of the OpenAPI documents.
         streams: the (group resource, subresource) pairs that have stream handlers.
+        decoders: what reads bodies of further media types, beside JSON and YAML.
     """
 
     def __init__(
@@ -78,11 +81,13 @@ class RestApi:
         version: ServerVersion,
         title: str = "Kubernetes",
         streams: Container[tuple[str, str]] = (),
+        decoders: Mapping[str, Decoder] = MappingProxyType({}),
     ) -> None:
         self._registry = registry
         self._version = version
         self._openapi = OpenApi(registry.scheme, title)
         self._streams = streams
+        self._decoders = decoders
 
     def handle(self, request: Request) -> Response | WatchResponse | StreamRequest:
         """Answer a request; every ApiError becomes a Status."""
@@ -252,7 +257,7 @@ class RestApi:
     ) -> Object:
         """The object in a request's body. Raises ApiError (400, 415)."""
         media_type = media_type or media_type_of(request.headers.get("content-type", ""))
-        body, duplicates = decode_body(request.body, media_type)
+        body, duplicates = decode_body(request.body, media_type, self._decoders)
         if not isinstance(body, dict):
             raise bad_request("the request's body must be an object")
         if duplicates:

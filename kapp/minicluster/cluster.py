@@ -20,7 +20,7 @@ import msgspec
 from kapp.machinery.objects import ObjectKey, Resource
 from kapp.machinery.registry import Registry
 from kapp.machinery.store import Store
-from kapp.minicluster import credentials
+from kapp.minicluster import credentials, protobuf
 from kapp.minicluster.admission import DEFAULT_NAMESPACES, Admission
 from kapp.minicluster.controllers.namespace import NAMESPACES
 from kapp.minicluster.controllers.wiring import add_controllers
@@ -162,6 +162,7 @@ class Cluster:
                     [listener],
                     streams=handlers(self._node),
                     ready=lambda: "" if self._ready else "starting",
+                    decoders={protobuf.MEDIA_TYPE: protobuf.decode},
                 )
         raise OSError("no port is free on loopback")
 

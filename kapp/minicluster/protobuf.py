@@ -161,6 +161,7 @@ _MESSAGES: dict[str, dict[int, Field]] = {
         hostname="16:string",
         subdomain="17:string",
         schedulerName="19:string",
+        priorityClassName="24:string",
     ),
     "Container": _fields(
         name="1:string",

@@ -11,11 +11,13 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from kapp.machinery.negotiation import Decoder
 from kapp.machinery.objects import Object
 from kapp.machinery.presenting import error_response
 from kapp.machinery.registry import Registry
@@ -63,9 +65,12 @@ class Server:
         version: ServerVersion,
         title: str,
         ready: Callable[[], str],
+        decoders: Mapping[str, Decoder],
     ) -> None:
         self.ports: list[int] = []
-        self._api = RestApi(registry, version=version, title=title, streams=streams)
+        self._api = RestApi(
+            registry, version=version, title=title, streams=streams, decoders=decoders
+        )
         self._streams = streams
         self._extra_routes = list(extra_routes)
         self._allowed_hosts = tuple(allowed_hosts)
@@ -157,6 +162,7 @@ async def serve(
     version: ServerVersion = DEFAULT_VERSION,
     title: str = "Kubernetes",
     ready: Callable[[], str] = str,
+    decoders: Mapping[str, Decoder] = MappingProxyType({}),
 ) -> Server:
     """Serve a registry until `Server.close`.
 
@@ -169,6 +175,7 @@ async def serve(
         version: what `/version` says.
         title: of the OpenAPI documents.
         ready: why the server is not ready, or ""; asked by `/readyz`.
+        decoders: what reads bodies of further media types, beside JSON and YAML.
 
     Raises:
         OSError: an address is taken, or a socket's path too long.
@@ -181,6 +188,7 @@ async def serve(
         version=version,
         title=title,
         ready=ready,
+        decoders=decoders,
     )
     try:
         for listener in listeners:

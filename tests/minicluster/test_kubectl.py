@@ -250,3 +250,19 @@ def test_a_watch_shows_changes(kubectl, web):
         finally:
             watch.kill()
     assert seen.startswith("w-")
+
+
+def test_create_commands_which_send_protobuf(kubectl):
+    kubectl("create", "namespace", "made")
+    kubectl("create", "configmap", "one", "-n", "made", "--from-literal=a=b")
+    kubectl("create", "secret", "generic", "two", "-n", "made", "--from-literal=a=b")
+    kubectl("create", "serviceaccount", "three", "-n", "made")
+    kubectl("create", "service", "clusterip", "four", "-n", "made", "--tcp=80:8000")
+    kubectl("create", "deployment", "five", "-n", "made", "--image=x", "--", "sleep", "60")
+    kubectl("rollout", "status", "deployment/five", "-n", "made", "--timeout=20s")
+    made = json.loads(kubectl("get", "cm/one,secret/two,svc/four", "-n", "made", "-o", "json"))
+    config, secret, service = made["items"]
+    assert config["data"] == {"a": "b"}
+    assert secret["data"] == {"a": "Yg=="}
+    assert service["spec"]["ports"][0]["targetPort"] == 8000
+    kubectl("delete", "namespace", "made")
