@@ -1,0 +1,83 @@
+"""Half-written files are read again, not believed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kapp.controllers.evaluation import Evaluator, Outcome
+from kapp.kappfile.context import KubeContextInfo
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"
+
+
+@pytest.fixture
+def kappfile(tmp_path: Path) -> Path:
+    path = tmp_path / "Kappfile"
+    path.write_text("k8s_yaml('a.yaml')\n")
+    (tmp_path / "a.yaml").write_text(CONFIG_MAP % "a")
+    return path
+
+
+async def evaluate(path: Path, known: set[str] | None = None) -> Outcome:
+    evaluator = Evaluator(KubeContextInfo("kind", is_local=True), {}, lambda: datetime.now(UTC))
+    outcome = await evaluator.evaluate(
+        str(path), (), known=known or set(), superseded=lambda: False
+    )
+    assert outcome is not None
+    return outcome
+
+
+async def test_a_file_that_is_whole_is_believed_at_once(kappfile: Path) -> None:
+    started = asyncio.get_running_loop().time()
+    outcome = await evaluate(kappfile, {"uncategorized"})
+    assert outcome.resource_names() == {"uncategorized"}
+    assert asyncio.get_running_loop().time() - started < 5
+
+
+async def test_an_empty_file_is_read_again(kappfile: Path) -> None:
+    manifest = kappfile.with_name("a.yaml")
+    text = manifest.read_text()
+    manifest.write_text("")
+    asyncio.get_running_loop().call_later(0.05, manifest.write_text, text)
+    outcome = await evaluate(kappfile)
+    assert outcome.error is None
+    assert outcome.resource_names() == {"uncategorized"}
+
+
+async def test_a_kappfile_cut_to_nothing_does_not_drop_its_resources(kappfile: Path) -> None:
+    text = kappfile.read_text()
+    kappfile.write_text("")
+    asyncio.get_running_loop().call_later(0.05, kappfile.write_text, text)
+    assert (await evaluate(kappfile, {"uncategorized"})).resource_names() == {"uncategorized"}
+
+
+async def test_an_error_that_stays_is_reported(kappfile: Path) -> None:
+    kappfile.with_name("a.yaml").write_text("a: [")
+    outcome = await evaluate(kappfile)
+    assert outcome.error is not None
+    assert kappfile.with_name("a.yaml") in outcome.watched_paths
+
+
+async def test_a_newer_event_ends_an_evaluation(kappfile: Path) -> None:
+    kappfile.write_text("def f():\n    for i in range(1000000000):\n        pass\nf()\n")
+    evaluator = Evaluator(KubeContextInfo("kind", is_local=True), {}, lambda: datetime.now(UTC))
+    newer: list[bool] = []
+    asyncio.get_running_loop().call_later(0.05, newer.append, True)
+    outcome = await evaluator.evaluate(str(kappfile), (), known=(), superseded=lambda: bool(newer))
+    assert outcome is None
+
+
+async def test_a_change_after_the_reading_is_noticed(kappfile: Path) -> None:
+    manifest = kappfile.with_name("a.yaml")
+    long_ago = 1_000_000_000
+    for path in (kappfile, manifest):
+        os.utime(path, (long_ago, long_ago))
+    outcome = await evaluate(kappfile)
+    assert not outcome.changed_on_disk(frozenset())
+    manifest.write_text(CONFIG_MAP % "b")
+    assert outcome.changed_on_disk(frozenset())
