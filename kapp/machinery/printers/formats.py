@@ -1,0 +1,104 @@
+"""Whole objects in every format but tables: yaml, json, name, jsonpath, custom columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from kapp.errors import KappError
+from kapp.machinery import gojson, jsonpath
+from kapp.machinery.objects import Object, gvk_of, metadata_of, name_of
+from kapp.machinery.printers import columns
+from kapp.machinery.printers.options import GetOptions, ReadFile
+
+_INDENT = "    "
+
+ObjectPrinter: TypeAlias = Callable[[Object], str]
+"""The text of one object, or of a List of them."""
+
+
+def new_printer(options: GetOptions, read_file: ReadFile) -> ObjectPrinter:
+    """The printer that `-o` asks for; it remembers what it printed (headers, separators).
+
+    Raises KappError for a template or a file that cannot be read.
+    """
+    match options.output:
+        case "json":
+            return lambda obj: gojson.encode(_shown(obj, options), _INDENT) + "\n"
+        case "yaml":
+            return _Documents(options).print
+        case "name":
+            return lambda obj: "".join(f"{_name(item)}\n" for item in items_of(obj))
+    template = options.template
+    if options.output.endswith("-file"):
+        template = _read(options, read_file)
+    if options.output.startswith("custom-columns"):
+        from_text = columns.from_file if options.output.endswith("-file") else columns.from_spec
+        printer = columns.ColumnsPrinter(from_text(template), no_headers=options.no_headers)
+        return lambda obj: printer.print(items_of(obj))
+    path = jsonpath.compile(template)
+    if options.output == "jsonpath-as-json":
+        return lambda obj: gojson.encode(path.find(obj), _INDENT) + "\n"
+    return path.render
+
+
+def list_of(objects: list[Object]) -> Object:
+    """The List that kubectl makes of several objects."""
+    return {
+        "apiVersion": "v1",
+        "items": objects,
+        "kind": "List",
+        "metadata": {"resourceVersion": ""},
+    }
+
+
+def items_of(obj: Object) -> list[Object]:
+    """The objects in a List; any other object alone."""
+    if obj.get("kind") == "List" and obj.get("apiVersion") == "v1":
+        return list(obj["items"])
+    return [obj]
+
+
+class _Documents:
+    """YAML; every document but the first after a separator."""
+
+    def __init__(self, options: GetOptions) -> None:
+        self._options = options
+        self._separator = ""
+
+    def print(self, obj: Object) -> str:
+        from kapp.yamlio import dump
+
+        separator, self._separator = self._separator, "---\n"
+        return separator + dump(_shown(obj, self._options))
+
+
+def _shown(obj: Object, options: GetOptions) -> Object:
+    """The object without the fields that only machines read."""
+    if options.show_managed_fields:
+        return obj
+    shown = [_without_managed_fields(item) for item in items_of(obj)]
+    return {**obj, "items": shown} if shown and items_of(obj)[0] is not obj else (shown or [obj])[0]
+
+
+def _without_managed_fields(obj: Object) -> Object:
+    meta = metadata_of(obj)
+    if "managedFields" not in meta:
+        return obj
+    return {**obj, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+
+
+def _name(obj: Object) -> str:
+    gvk = gvk_of(obj)
+    kind = f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind
+    return f"{kind.lower()}/{name_of(obj)}"
+
+
+def _read(options: GetOptions, read_file: ReadFile) -> str:
+    try:
+        return read_file(options.template)
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise KappError(
+            f"error reading {options.template}, {what}", hint=f"write -o {options.output}=PATH"
+        ) from error
