@@ -260,7 +260,9 @@ def test_create_commands_which_send_protobuf(kubectl):
     kubectl("create", "service", "clusterip", "four", "-n", "made", "--tcp=80:8000")
     kubectl("create", "deployment", "five", "-n", "made", "--image=x", "--", "sleep", "60")
     kubectl("rollout", "status", "deployment/five", "-n", "made", "--timeout=20s")
-    made = json.loads(kubectl("get", "cm/one,secret/two,svc/four", "-n", "made", "-o", "json"))
+    made = json.loads(
+        kubectl("get", "cm/one", "secret/two", "svc/four", "-n", "made", "-o", "json")
+    )
     config, secret, service = made["items"]
     assert config["data"] == {"a": "b"}
     assert secret["data"] == {"a": "Yg=="}
