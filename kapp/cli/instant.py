@@ -1,7 +1,7 @@
 """`kapp get` in as little time as a process can take.
 
-The whole command line goes to the engine over its Unix socket as it was typed; the engine renders
-the answer and sends it back in frames (kapp/engine/routes.py):
+The command line goes to the engine over its Unix socket as it was typed, with the directory that
+paths in it are relative to; the engine renders the answer and sends it back in frames (kapp/engine/routes.py):
 
     1 byte  1 stdout, 2 stderr, 3 exit code in digits
     4 bytes length, big-endian
@@ -101,7 +101,8 @@ def _connect(kappfile: str | None) -> socket.socket:
 
 
 def _send(connection: socket.socket, arguments: list[str]) -> None:
-    body = ('{"args":[' + ",".join(map(_quote, arguments)) + "]}").encode()
+    words = ",".join(map(_quote, arguments))
+    body = f'{{"args":[{words}],"cwd":{_quote(os.getcwd())}}}'.encode()
     connection.sendall(
         b"POST /kapp/v1/print HTTP/1.1\r\nHost: kapp\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
