@@ -73,11 +73,14 @@ class Template:
 
     def find(self, obj: Json) -> list[Json]:
         """All values, of all expressions in order. Raises JsonPathError."""
+        return [value for values in self.find_each(obj) for value in values]
+
+    def find_each(self, obj: Json) -> list[list[Json]]:
+        """The values of each expression, and each text, on its own. Raises JsonPathError."""
         try:
-            found = _Evaluation(self._nodes).results(obj)
+            return _Evaluation(self._nodes).results(obj)
         except _EvaluationError as error:
             raise JsonPathError(str(error)) from error
-        return [value for values in found for value in values]
 
 
 @lru_cache(maxsize=256)

@@ -1,16 +1,18 @@
 """`kapp get`, rendered where the objects are: byte for byte what kubectl would print.
 
-    parse_get(args) -> GetOptions              the command line; raises UsageError
-    run_get(registry, args) -> GetResult       everything but -w; never raises
-    error_text(error) -> str                   an error as the command shows it
+    run_get(registry, args) -> GetResult                 everything but -w; never raises
+    watch_get(registry, args) -> Watching | GetResult    with -w: text to take, bit by bit
+    parse_get(args) -> GetOptions                        the command line; raises UsageError
+    error_text(error) -> str                             an error as the command shows it
 
-    options ─▶ targets (which objects) ─▶ get ─▶ tables (server-side columns, tabwriter)
-                                              └─▶ formats (yaml, json, name, jsonpath, …)
+    options ─▶ targets (which objects) ─▶ get / watch ─▶ tables (server-side columns, tabwriter)
+                                                      └─▶ formats (yaml, json, name, jsonpath, …)
 
 Pure but for the registry it is given and the files that options name.
 """
 
 from kapp.machinery.printers.get import GetResult, error_text, run_get
 from kapp.machinery.printers.options import GetOptions, parse_get
+from kapp.machinery.printers.watch import Watching, watch_get
 
-__all__ = ["GetOptions", "GetResult", "error_text", "parse_get", "run_get"]
+__all__ = ["GetOptions", "GetResult", "Watching", "error_text", "parse_get", "run_get", "watch_get"]

@@ -73,9 +73,7 @@ class ColumnsPrinter:
             self._line([column.header for column in self._columns])
         for obj in objects:
             self._line([_text(column.path.find(obj)) for column in self._columns])
-        text = self._writer.flush()
-        self._writer.forget_widths()
-        return text
+        return self._writer.flush()
 
     def _line(self, cells: list[str]) -> None:
         self._writer.write("\t".join(cells) + "\n")

@@ -24,7 +24,7 @@ def new_printer(options: GetOptions, read_file: ReadFile) -> ObjectPrinter:
     """
     match options.output:
         case "json":
-            return lambda obj: gojson.encode(_shown(obj, options), _INDENT) + "\n"
+            return lambda obj: _json(obj, options)
         case "yaml":
             return _Documents(options).print
         case "name":
@@ -38,7 +38,9 @@ def new_printer(options: GetOptions, read_file: ReadFile) -> ObjectPrinter:
         return lambda obj: printer.print(items_of(obj))
     path = jsonpath.compile(template)
     if options.output == "jsonpath-as-json":
-        return lambda obj: gojson.encode(path.find(obj), _INDENT) + "\n"
+        return lambda obj: "".join(
+            f"{gojson.encode(values, _INDENT)}\n" for values in path.find_each(obj)
+        )
     return path.render
 
 
@@ -57,6 +59,19 @@ def items_of(obj: Object) -> list[Object]:
     if obj.get("kind") == "List" and obj.get("apiVersion") == "v1":
         return list(obj["items"])
     return [obj]
+
+
+def event_of(change: str, obj: Object) -> Object:
+    """A watch event about an object, as something to print."""
+    return {"type": change, "object": obj}
+
+
+def _json(obj: Object, options: GetOptions) -> str:
+    if "kind" in obj:
+        return gojson.encode(_shown(obj, options), _INDENT) + "\n"
+    # An event: kubectl prints it on one line, in the order of its fields.
+    pairs = (f'"{name}":{gojson.encode(value)}' for name, value in obj.items())
+    return f"{{{','.join(pairs)}}}\n"
 
 
 class _Documents:
@@ -98,7 +113,9 @@ def _read(options: GetOptions, read_file: ReadFile) -> str:
     try:
         return read_file(options.template)
     except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or error
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        flag = "" if options.output.startswith("custom") else "--"
         raise KappError(
-            f"error reading {options.template}, {what}", hint=f"write -o {options.output}=PATH"
+            f"error reading {flag}template {options.template}, open {options.template}: {reason}",
+            hint=f"write -o {options.output}=PATH",
         ) from error

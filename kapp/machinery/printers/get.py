@@ -157,11 +157,16 @@ def _print_tables(registry: Registry, options: GetOptions, targets: Targets) -> 
     sections: list[str] = []
     printer: TablePrinter | None = None
     last: Kind | None = None
+    with_namespace = False
     for kind, page in fetched.pages:
         if printer is None or last is None or kind.gvk != last.gvk:
             sections.append(writer.flush())
             writer.forget_widths()
-            printer = new_table_printer(options, writer, kind, with_kind=with_kind)
+            # Once shown, kubectl goes on to show it, for kinds without namespaces too.
+            with_namespace |= options.all_namespaces and kind.namespaced
+            printer = new_table_printer(
+                options, writer, kind, with_kind=with_kind, with_namespace=with_namespace
+            )
             last = kind
         objects = page.objects()
         if options.sort_by and objects:
@@ -175,7 +180,7 @@ def _print_tables(registry: Registry, options: GetOptions, targets: Targets) -> 
 
 
 def new_table_printer(
-    options: GetOptions, writer: TabWriter, kind: Kind, *, with_kind: bool
+    options: GetOptions, writer: TabWriter, kind: Kind, *, with_kind: bool, with_namespace: bool
 ) -> TablePrinter:
     """The printer of one kind's tables."""
     qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
@@ -183,7 +188,7 @@ def new_table_printer(
         options,
         writer,
         kind=qualified.lower() if with_kind else "",
-        with_namespace=options.all_namespaces and kind.namespaced,
+        with_namespace=with_namespace,
     )
 
 

@@ -5,6 +5,7 @@ Flags, shorthands and sentences are kubectl's (spf13/pflag and k8s.io/kubectl/pk
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,6 +109,7 @@ _BY_NAME = {flag.name: flag for flag in _FLAGS}
 _BY_SHORT = {flag.short: flag for flag in _FLAGS if flag.short}
 _IGNORED = ("chunk_size", "server_print")
 
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
@@ -197,6 +199,8 @@ class _Parser:
             self.label_columns += value.split(",")
         elif flag.is_bool:
             self.values[flag.key] = _boolean(flag, value)
+        elif flag.name == "chunk-size" and not _INTEGER.fullmatch(value):
+            raise _invalid(flag, value, "ParseInt")
         else:
             self.values[flag.key] = value
 
@@ -210,12 +214,16 @@ def _next(rest: Iterator[str], flag: str) -> str:
 
 def _boolean(flag: _Flag, value: str) -> bool:
     if value not in _TRUE | _FALSE:
-        raise UsageError(
-            f'invalid argument "{value}" for "{flag.shown}" flag: strconv.ParseBool: '
-            f'parsing "{value}": invalid syntax',
-            hint=_HELP,
-        )
+        raise _invalid(flag, value, "ParseBool")
     return value in _TRUE
+
+
+def _invalid(flag: _Flag, value: str, parser: str) -> UsageError:
+    return UsageError(
+        f'invalid argument "{value}" for "{flag.shown}" flag: strconv.{parser}: '
+        f'parsing "{value}": invalid syntax',
+        hint=_HELP,
+    )
 
 
 def _format_of(output: str, template: str) -> tuple[str, str]:

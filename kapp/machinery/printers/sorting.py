@@ -1,7 +1,7 @@
 """`--sort-by`: orders objects by what a path finds in them.
 
-Numbers by value; strings by value if both are quantities (`100m`, `2Gi`), else naturally, so that
-`web-10` follows `web-9`. Objects without the field come first.
+Numbers by value; strings by value if both are quantities (`100m`, `2Gi`), else by character.
+Objects without the field come first.
 Source: k8s.io/kubectl/pkg/cmd/get/sorter.go.
 """
 
@@ -29,7 +29,6 @@ _SUFFIXES = {
 _QUANTITY = re.compile(
     r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][-+]?[0-9]+)|([KMGTPE]i|[numkMGTPE]|))"
 )
-_DIGITS = re.compile(r"([0-9]+)")
 
 
 def sort_by(path: str, items: Sequence[T], object_of: Callable[[T], Object]) -> list[T]:
@@ -80,8 +79,7 @@ def _compare_text(one: str, other: str) -> int:
     left, right = _quantity(one), _quantity(other)
     if left is not None and right is not None:
         return (left > right) - (left < right)
-    keys = _natural(one), _natural(other)
-    return (keys[0] > keys[1]) - (keys[0] < keys[1])
+    return (one > other) - (one < other)
 
 
 def _quantity(text: str) -> Decimal | None:
@@ -90,12 +88,3 @@ def _quantity(text: str) -> Decimal | None:
         return None
     number, exponent, suffix = match.groups()
     return Decimal(number + (exponent or "")) * _SUFFIXES[suffix or ""]
-
-
-def _natural(text: str) -> list[tuple[int, int | str, int]]:
-    """Digits by value (leading zeros last), everything else as it is."""
-    return [
-        (0, int(part), len(part)) if part.isdigit() else (1, part, 0)
-        for part in _DIGITS.split(text)
-        if part
-    ]

@@ -6,7 +6,7 @@ Source: k8s.io/cli-runtime/pkg/resource/builder.go.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kapp.errors import KappError, UsageError
@@ -42,7 +42,8 @@ def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
                 "selectors and the all flag cannot be used when passing resource/name arguments",
                 hint="name objects, or select them",
             )
-        items = tuple(Target(find_kind(scheme, kind), name) for kind, name in pairs)
+        # Whoever names an object twice sees it once; but only in this form.
+        items = _unique(Target(find_kind(scheme, kind), name) for kind, name in pairs)
     elif names:
         if selective:
             raise UsageError(
@@ -52,9 +53,18 @@ def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
         kind = find_kind(scheme, first[0])
         items = tuple(Target(kind, name) for name in names)
     else:
-        found = [kind for word in first for kind in _expanded(scheme, word)]
-        items = tuple(Target(kind) for kind in {kind.gvk: kind for kind in found}.values())
+        items = _unique(Target(kind) for word in first for kind in _expanded(scheme, word))
+    for kind, name in items:
+        if name and kind.namespaced and options.all_namespaces:
+            raise UsageError(
+                "a resource cannot be retrieved by name across all namespaces",
+                hint="name its namespace with -n",
+            )
     return Targets(items, len(items) == 1 and bool(items[0].name))
+
+
+def _unique(targets: Iterable[Target]) -> tuple[Target, ...]:
+    return tuple({(target.kind.gvk, target.name): target for target in targets}.values())
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -93,7 +103,8 @@ def find_kind(scheme: Scheme, word: str) -> Kind:
     version, _, group = rest.partition(".")
     for kind in scheme:
         if (kind.version, kind.group) == (version, group):
-            if resource in (kind.plural, kind.singular_name, kind.kind.lower()):
+            names = (kind.plural, kind.singular_name, kind.kind.lower(), *kind.short_names)
+            if resource in names:
                 return kind
     in_group = f' in group "{rest}"' if rest else ""
     raise KappError(
