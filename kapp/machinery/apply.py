@@ -15,15 +15,14 @@ from __future__ import annotations
 
 import json
 
+from kapp.machinery.fieldpath import FieldSet, FieldTypeError, path_text
 from kapp.machinery.fieldset import (
-    FieldSet,
-    FieldTypeError,
+    check_unique,
     clone,
     compare,
     equal,
     fields_of,
     merge,
-    path_text,
     remove,
     with_named_parents,
 )
@@ -89,6 +88,7 @@ def apply(
             types.empty(), base, managed, types, _updater(BEFORE_FIRST_APPLY, api_version, ""), time
         )
     try:
+        check_unique(applied, types)
         result = _apply(base, applied, managed, types, me, api_version, time, force)
     except _Conflicts as conflicts:
         allowed = _owned_by_client_side_apply(base, types) if manager == "kubectl" else set()

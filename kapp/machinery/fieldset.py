@@ -1,32 +1,30 @@
-"""Sets of field paths, and the walks over typed values that server-side apply is made of.
+"""Walks over typed values that server-side apply is made of: which fields, what differs, merge.
 
-A path is a tuple of elements written as in FieldsV1: `f:name` for a field, `k:{"name":"a"}` for an
-item of a map list, `v:"a"` for an item of a set. A field set is a plain set of paths. Every
-function is pure; values that come out share nothing with values that went in.
+Every function is pure; values that come out share nothing with values that went in.
 
 Source of the rules: sigs.k8s.io/structured-merge-diff (typed/tofieldset.go, typed/compare.go,
-typed/merge.go, typed/remove.go, fieldpath/serialize.go).
+typed/merge.go, typed/remove.go).
 """
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from kapp.machinery.fieldpath import (
+    FieldSet,
+    FieldsV1,
+    FieldTypeError,
+    Path,
+    index_items,
+    is_associative,
+    item_element,
+    keyed_items,
+    path_text,
+)
 from kapp.machinery.fieldtypes import FieldType
 from kapp.machinery.objects import Json
-
-Path: TypeAlias = tuple[str, ...]
-FieldSet: TypeAlias = set[Path]
-FieldsV1: TypeAlias = dict[str, Any]
-
-
-class FieldTypeError(ValueError):
-    """A value does not have the form its type needs: a list item without its key, a duplicate."""
-
-    def __init__(self, path: Path, message: str) -> None:
-        super().__init__(f"{path_text(path)}: {message}")
 
 
 def clone(value: Json) -> Json:
@@ -47,80 +45,31 @@ def equal(one: Json, other: Json) -> bool:
     return bool(one == other) and (type(one) is bool) == (type(other) is bool)
 
 
-def path_text(path: Path) -> str:
-    """A path as API servers print it: `.spec.containers[name="a"].image`."""
-    parts = []
-    for element in path:
-        kind, text = element[0], element[2:]
-        if kind == "f":
-            parts.append(f".{text}")
-        elif kind == "k":
-            pairs = (f"{name}={_dumps(value)}" for name, value in sorted(json.loads(text).items()))
-            parts.append(f"[{','.join(pairs)}]")
-        else:
-            parts.append(f"[={text}]" if kind == "v" else f"[{text}]")
-    return "".join(parts)
-
-
-def _dumps(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-
-
-def item_element(item: Json, type_: FieldType) -> str:
-    """The path element of a list item. Raises FieldTypeError if it has no key."""
-    if not type_.keys:
-        if isinstance(item, dict | list) or item is None:
-            raise FieldTypeError((), "a set may not hold maps, lists or nulls")
-        return f"v:{_dumps(item)}"
-    if not isinstance(item, dict):
-        raise FieldTypeError((), "associative list with keys may not have non-map elements")
-    if len(type_.keys) == 1 and type(value := item.get(type_.keys[0])) is str and value.isalnum():
-        return f'k:{{"{type_.keys[0]}":"{value}"}}'
-    found: dict[str, Json] = {}
-    for name in type_.keys:
-        if name in item:
-            found[name] = item[name]
-        elif name in type_.key_defaults:
-            found[name] = type_.key_defaults[name]
-        else:
-            raise FieldTypeError(
-                (),
-                f'associative list with keys has an element that omits key field "{name}" '
-                "(and doesn't have default value)",
-            )
-    return f"k:{_dumps(found)}"
-
-
-def is_associative(type_: FieldType) -> bool:
-    """Whether a list of this type merges item by item."""
-    return bool(type_.keys) or type_.is_set
-
-
-def index_items(
-    items: Iterable[Json], type_: FieldType, path: Path = (), *, unique: bool = False
-) -> dict[str, Json]:
-    """A list's items by path element, the first of duplicates. `unique`: duplicates are errors."""
-    found: dict[str, Json] = {}
-    for position, item in enumerate(items):
-        try:
-            element = item_element(item, type_)
-        except FieldTypeError as error:
-            text = str(error).removeprefix(": ")
-            raise FieldTypeError(path, f"element {position}: {text}") from error
-        if unique and element in found:
-            raise FieldTypeError(path, f"duplicate entries for key {path_text((element,))}")
-        found.setdefault(element, item)
-    return found
-
-
 def fields_of(value: Json, type_: FieldType) -> FieldSet:
-    """The paths that applying `value` claims.
-
-    Raises FieldTypeError for an item without a key and for duplicate items.
-    """
+    """The paths that applying `value` claims. Raises FieldTypeError for an item without a key."""
     found: FieldSet = set()
     _collect(value, type_, (), found)
     return found
+
+
+def check_unique(value: Json, type_: FieldType, path: Path = ()) -> None:
+    """Raises FieldTypeError if two items of an associative list have the same key.
+
+    Stored objects may have such items, from before their lists were associative; what is applied
+    may not.
+    """
+    if type(value) is dict and not type_.atomic:
+        for name, item in value.items():
+            if type(item) is dict or type(item) is list:
+                element, child = type_.child(name)
+                check_unique(item, child, (*path, element))
+    elif type(value) is list and is_associative(type_):
+        seen: set[str] = set()
+        for element, item in keyed_items(value, type_, path):
+            if element in seen:
+                raise FieldTypeError(path, f"duplicate entries for key {path_text((element,))}")
+            seen.add(element)
+            check_unique(item, type_.element, (*path, element))
 
 
 def _collect(value: Json, type_: FieldType, path: Path, found: FieldSet) -> None:
@@ -137,9 +86,10 @@ def _collect(value: Json, type_: FieldType, path: Path, found: FieldSet) -> None
             else:
                 found.add(item_path)
     elif type(value) is list and is_associative(type_):
-        for element, item in index_items(value, type_, path, unique=True).items():
+        for element, item in index_items(value, type_, path).items():
             item_path = (*path, element)
-            _collect(item, type_.element, item_path, found)
+            if type(item) is not list:  # repeated items are owned as one
+                _collect(item, type_.element, item_path, found)
             found.add(item_path)
     else:
         found.add(path)
@@ -237,23 +187,28 @@ def _merge_maps(old: dict[str, Json], new: dict[str, Json], type_: FieldType) ->
 
 
 def _merge_lists(old: list[Json], new: list[Json], type_: FieldType) -> list[Json]:
-    """The items of both; where the two orders disagree, `new`'s wins (as in typed/merge.go)."""
-    before, after = index_items(old, type_), index_items(new, type_)
-    left, right = list(before), list(after)
+    """The items of both; where the two orders disagree, `new`'s wins (as in typed/merge.go).
+
+    Items of `old` with the same key stay as they are, unless `new` has one with that key.
+    """
+    left = keyed_items(old, type_)
+    before, after = dict(left), index_items(new, type_)
+    repeated = {element for element, count in Counter(e for e, _ in left).items() if count > 1}
+    right = list(after)
     shared = [element for element in right if element in before]
     result: list[Json] = []
     i = j = 0
     awaited = 0  # index into `shared` of the shared item that comes next
     while i < len(left) or j < len(right):
         if i < len(left):
-            mine = left[i]
+            mine, item = left[i]
             same = j < len(right) and mine == right[j]
             if not same and mine not in after:
-                result.append(clone(before[mine]))
+                result.append(clone(item))
                 i += 1
                 continue
             out_of_turn = awaited < len(shared) and shared[awaited] != mine
-            if not same and (j >= len(right) or out_of_turn):
+            if not same and (j >= len(right) or out_of_turn or mine in right[:j]):
                 i += 1  # shared: it takes its place from `new`'s order
                 continue
             if same:
@@ -262,7 +217,7 @@ def _merge_lists(old: list[Json], new: list[Json], type_: FieldType) -> list[Jso
         j += 1
         if awaited < len(shared) and shared[awaited] == element:
             awaited += 1
-        if element in before:
+        if element in before and element not in repeated:
             result.append(merge(before[element], after[element], type_.element))
         else:
             result.append(clone(after[element]))
@@ -326,42 +281,7 @@ def _remove(value: Json, gone: FieldsV1, type_: FieldType, keep_nulls: bool) -> 
             if node is None:
                 items.append(clone(item))
             elif "." not in node:
-                items.append(_remove(item, node, type_.element, keep_nulls))
+                left = _remove(item, node, type_.element, keep_nulls)
+                items += [] if left is None else [left]
         return items or None
     return None if isinstance(value, dict | list) else value
-
-
-def encode(paths: Iterable[Path]) -> FieldsV1:
-    """A field set as FieldsV1 JSON."""
-    root: FieldsV1 = {}
-    for path in sorted(paths):
-        node = root
-        for element in path[:-1]:
-            parent = node.get(element)
-            if parent is None:
-                parent = node[element] = {}
-            elif not parent:
-                parent["."] = {}  # an entry that was a plain member now has children too
-            node = parent
-        node[path[-1]] = {}
-    return root
-
-
-def decode(fields: FieldsV1) -> FieldSet:
-    """The paths of FieldsV1 JSON. Raises ValueError if it is malformed."""
-    found: FieldSet = set()
-    _decode(fields, (), found)
-    return found
-
-
-def _decode(fields: FieldsV1, path: Path, found: FieldSet) -> None:
-    for element, inner in fields.items():
-        if element == ".":
-            found.add(path)
-            continue
-        if element[1:2] != ":" or element[0] not in "fkvi" or not isinstance(inner, dict):
-            raise ValueError(f"{element!r} is no path element of FieldsV1")
-        if inner:
-            _decode(inner, (*path, element), found)
-        else:
-            found.add((*path, element))

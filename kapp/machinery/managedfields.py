@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from kapp.machinery.fieldset import FieldSet, FieldsV1, Path, decode, encode
+from kapp.machinery.fieldpath import FieldSet, FieldsV1, Path, decode, encode
 from kapp.machinery.objects import Json, Object
 
 APPLY = "Apply"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import kapp.minicluster
 from kapp.machinery import apply as ssa
-from kapp.machinery.fieldset import compare, decode, encode, fields_of, merge, remove
+from kapp.machinery.fieldpath import decode, encode
+from kapp.machinery.fieldset import compare, fields_of, merge, remove
 from kapp.machinery.fieldtypes import FieldTypes
 from kapp.machinery.status import ApiError
 
@@ -448,6 +449,24 @@ def test_the_applied_order_wins_where_two_orders_disagree():
     live = apply(live, with_env("x", "a"), "other")
     assert set(names(live)) == {"x", "a", "b", "c"}
     assert names(apply(live, with_env("c", "b", "a"))) == ["x", "c", "b", "a"]
+
+
+def test_repeated_items_of_old_objects_stay_until_one_is_applied():
+    old = deployment()
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}, {"name": "B", "value": "3"}]
+    old["spec"]["template"]["spec"]["containers"][0]["env"] = twice
+    live = stored(update(None, old))
+    live = apply(live, deployment(replicas=2))
+    live = apply(live, deployment(replicas=2, paused=True))
+    live = apply(live, deployment(replicas=2))
+    assert live["spec"]["template"]["spec"]["containers"][0]["env"] == twice
+    wanted = deployment()
+    wanted["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "9"}]
+    live = apply(live, wanted, force=True)
+    assert live["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "A", "value": "9"},
+        {"name": "B", "value": "3"},
+    ]
 
 
 JSON = st.recursive(
