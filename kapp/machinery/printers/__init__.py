@@ -1,7 +1,7 @@
 """`kapp get`, rendered where the objects are: byte for byte what kubectl would print.
 
     run_get(registry, args) -> GetResult                 everything but -w; never raises
-    watch_get(registry, args) -> Watching | GetResult    with -w: text to take, bit by bit
+    watch_get(registry, args) -> Watching                with -w: text to take, bit by bit
     parse_get(args) -> GetOptions                        the command line; raises UsageError
     error_text(error) -> str                             an error as the command shows it
 

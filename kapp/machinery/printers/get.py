@@ -43,7 +43,7 @@ class GetResult(NamedTuple):
 
 def read_text(path: str) -> str:
     """Read a file by its path. Raises OSError, UnicodeDecodeError."""
-    return Path(path).read_text()
+    return Path(path).read_text(encoding="utf-8")
 
 
 def run_get(

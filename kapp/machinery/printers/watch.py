@@ -1,10 +1,11 @@
 """`kapp get -w`: what there is, then every change, as text to be pulled.
 
-    found = watch_get(registry, ["kapp", "-w"])
-    if isinstance(found, Watching):
-        while not found.closed:
-            print(found.take())         # until it is empty
-            ...                         # then wait for on_wake
+    watching = watch_get(registry, ["kapp", "-w"])
+    watching.on_wake(woken.set)
+    while not watching.ended:
+        woken.clear()
+        show(watching.take())
+        ...                         # wait until woken
 
 Synchronous, as the registry's own watches are: whoever holds the connection waits.
 Source: k8s.io/kubectl/pkg/cmd/get/get.go, watch.
@@ -34,99 +35,97 @@ from kapp.machinery.printers.tabwriter import TabWriter
 from kapp.machinery.printers.targets import Target, find_targets
 from kapp.machinery.registry import Registry
 from kapp.machinery.status import ApiError
+from kapp.machinery.watching import Selection
 
 _SORT_IGNORED = "warning: --watch or --watch-only requested, --sort-by will be ignored\n"
 
-_Print: TypeAlias = Callable[[list[Object], str], str]
-"""The text of some objects that an event of a type ("" for none) is about."""
+_NOTHING = GetResult("", "", EXIT_DONE)
+
+_Show: TypeAlias = Callable[[list[Object], str], str]
+"""The text of some objects, to which an event of that type happened."""
 
 
 class Watching:
     """A running `get -w`.
 
-    `take` until it returns nothing, then wait for `on_wake`, which is called from within a write
-    to the store and must not block. Closed by `close`, or by an error: then `result` says which.
-
-    Attributes:
-        warning: what to print to stderr, before anything else.
+    `take`, then wait for `on_wake`, which is called from within a write to the store and must not
+    block; again until `ended`: by `close`, or by an error, which the last `take` tells.
     """
 
     def __init__(
-        self, registry: Registry, options: GetOptions, target: Target, print_objects: _Print
+        self, result: GetResult, selection: Selection | None = None, show: _Show | None = None
     ) -> None:
-        page = fetch(registry, options, target)
-        self.warning = _SORT_IGNORED if options.sort_by else ""
-        self._options = options
-        self._print = print_objects
-        self._error: KappError | None = None
-        self._first = [] if options.watch_only else page.objects()
-        self._selection = registry.watch(
+        self._result = result
+        self._selection = selection
+        self._show = show
+
+    def take(self) -> GetResult:
+        """All there is to print now; the exit code counts once it has ended."""
+        result, self._result = self._result, _NOTHING
+        texts = [result.stdout]
+        try:
+            # Until nothing is left: only then does the selection wake anyone.
+            while self._selection and self._show and (events := self._selection.take()):
+                texts += [self._show([event.object()], event.type) for event in events]
+        except KappError as error:
+            self.close()
+            result = failed(error)
+        if self._selection is not None and self._selection.error is not None:
+            result = failed(self._selection.error)
+        return result._replace(stdout="".join(texts))
+
+    def on_wake(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when there is more to take, and when an error has ended it."""
+        if self._selection is not None:
+            self._selection.on_wake(callback)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will come any more but what can be taken now."""
+        return self._selection is None or self._selection.closed
+
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+        if self._selection is not None:
+            self._selection.close()
+
+
+def watch_get(
+    registry: Registry, args: Sequence[str], *, read_file: ReadFile = read_text
+) -> Watching:
+    """Run `kapp get ARGS…` and watch; never raises.
+
+    What cannot begin, or does not ask to watch, has ended already. See `run_get` for the
+    arguments.
+    """
+    try:
+        options = parse_get(args)
+        if not options.watch:
+            return Watching(run_get(registry, args, read_file=read_file))
+        target = _one_target(registry, options)
+        show = _new_show(registry, options, target, read_file)
+        try:
+            page = fetch(registry, options, target)
+        except ApiError as error:
+            if options.ignore_not_found and error.reason == "NotFound":
+                return Watching(_NOTHING)
+            raise
+        objects = [] if options.watch_only else page.objects()
+        begun = GetResult(
+            show(objects, "ADDED") if objects else "",
+            _SORT_IGNORED if options.sort_by else "",
+            EXIT_DONE,
+        )
+        selection = registry.watch(
             target.kind,
             namespace_of(options, target.kind),
             resource_version=page.resource_version,
             label_selector=options.selector,
             field_selector=_name_selector(target.name) or options.field_selector,
         )
-
-    def take(self) -> str:
-        """What there is to print; "" when there is nothing yet, and once it is closed."""
-        try:
-            if self._first:
-                first, self._first = self._first, []
-                return self._print(first, self._event("ADDED"))
-            return "".join(
-                self._print([event.object()], self._event(event.type))
-                for event in self._selection.take()
-            )
-        except KappError as error:
-            self._error = error
-            self.close()
-            return ""
-
-    def _event(self, change: str) -> str:
-        return change if self._options.events else ""
-
-    def on_wake(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called when there is more to take, and when it is closed by an error."""
-        self._selection.on_wake(callback)
-
-    @property
-    def closed(self) -> bool:
-        """Whether it has ended."""
-        return self._selection.closed
-
-    def close(self) -> None:
-        """End it. Safe to call twice."""
-        self._selection.close()
-
-    def result(self) -> GetResult:
-        """How it ended; stdout is empty, for it has been taken."""
-        error = self._error or self._selection.error
-        return GetResult("", "", EXIT_DONE) if error is None else failed(error)
-
-
-def watch_get(
-    registry: Registry, args: Sequence[str], *, read_file: ReadFile = read_text
-) -> Watching | GetResult:
-    """Run `kapp get ARGS…`, with or without `-w`; never raises.
-
-    Without `-w`, or if it cannot even begin, it is done and this is its result. See `run_get` for
-    the arguments.
-    """
-    try:
-        options = parse_get(args)
-        if not options.watch:
-            return run_get(registry, args, read_file=read_file)
-        target = _one_target(registry, options)
-        printer = _printer(registry, options, target, read_file)
-        try:
-            return Watching(registry, options, target, printer)
-        except ApiError as error:
-            if options.ignore_not_found and error.reason == "NotFound":
-                return GetResult("", "", EXIT_DONE)
-            raise
+        return Watching(begun, selection, show)
     except KappError as error:
-        return failed(error)
+        return Watching(failed(error))
 
 
 def _one_target(registry: Registry, options: GetOptions) -> Target:
@@ -150,25 +149,24 @@ def _name_selector(name: str) -> str:
     return f"metadata.name={name}" if name else ""
 
 
-def _printer(
+def _new_show(
     registry: Registry, options: GetOptions, target: Target, read_file: ReadFile
-) -> _Print:
+) -> _Show:
     if options.as_table:
-        return _table_printer(registry, options, target)
+        return _table_show(registry, options, target)
     printer = formats.new_printer(options, read_file)
 
-    def print_objects(objects: list[Object], event: str) -> str:
-        shown = [formats.event_of(event, obj) if event else obj for obj in objects]
+    def show(objects: list[Object], event: str) -> str:
+        if options.events and options.output != "name":
+            objects = [formats.event_of(event, obj) for obj in objects]
         if options.output.startswith("custom-columns"):
-            return printer(formats.list_of(shown))
-        return "".join(map(printer, shown))
+            return printer(formats.list_of(objects))
+        return "".join(map(printer, objects))
 
-    if options.output == "name":
-        return lambda objects, _: "".join(map(printer, objects))
-    return print_objects
+    return show
 
 
-def _table_printer(registry: Registry, options: GetOptions, target: Target) -> _Print:
+def _table_show(registry: Registry, options: GetOptions, target: Target) -> _Show:
     writer = TabWriter()
     printer = new_table_printer(
         options,
@@ -178,8 +176,9 @@ def _table_printer(registry: Registry, options: GetOptions, target: Target) -> _
         with_namespace=options.all_namespaces and target.kind.namespaced,
     )
 
-    def print_rows(objects: list[Object], event: str) -> str:
-        printer.write(table_of(registry, target.kind, objects), event)
+    def show(objects: list[Object], event: str) -> str:
+        table = table_of(registry, target.kind, objects)
+        printer.write(table, event if options.events else "")
         return writer.flush()
 
-    return print_rows
+    return show
