@@ -145,9 +145,7 @@ def _print_objects(
         return fetched.result("")
     if targets.single:
         return fetched.result(printer(objects[0]))
-    if options.sort_by and objects:
-        objects = sort_by(options.sort_by, objects, lambda obj: obj)
-    return fetched.result(printer(formats.list_of(objects)))
+    return fetched.result(printer(formats.list_of(in_order(options, objects))))
 
 
 def _print_tables(registry: Registry, options: GetOptions, targets: Targets) -> GetResult:
@@ -168,15 +166,17 @@ def _print_tables(registry: Registry, options: GetOptions, targets: Targets) -> 
                 options, writer, kind, with_kind=with_kind, with_namespace=with_namespace
             )
             last = kind
-        objects = page.objects()
-        if options.sort_by and objects:
-            objects = sort_by(options.sort_by, objects, lambda obj: obj)
-        printer.write(table_of(registry, kind, objects))
+        printer.write(table_of(registry, kind, in_order(options, page.objects())))
     sections.append(writer.flush())
     text = ("" if options.no_headers else "\n").join(filter(None, sections))
     if text or fetched.errors or options.ignore_not_found:
         return fetched.result(text)
     return fetched.result("", _nothing_found(options, targets))
+
+
+def in_order(options: GetOptions, objects: list[Object]) -> list[Object]:
+    """The objects as `--sort-by` wants them. Raises KappError if they have no such order."""
+    return sort_by(options.sort_by, objects) if options.sort_by and objects else objects
 
 
 def new_table_printer(

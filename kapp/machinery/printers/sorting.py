@@ -8,16 +8,14 @@ Source: k8s.io/kubectl/pkg/cmd/get/sorter.go.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cmp_to_key
-from typing import Any, TypeVar
+from typing import Any
 
 from kapp.errors import KappError
 from kapp.machinery import gojson, jsonpath
 from kapp.machinery.objects import Object
-
-T = TypeVar("T")
 
 # Source: k8s.io/apimachinery/pkg/api/resource/suffix.go.
 _SUFFIXES = {
@@ -31,21 +29,21 @@ _QUANTITY = re.compile(
 )
 
 
-def sort_by(path: str, items: Sequence[T], object_of: Callable[[T], Object]) -> list[T]:
-    """The items in the order of what `path` finds in their objects.
+def sort_by(path: str, objects: Sequence[Object]) -> list[Object]:
+    """The objects in the order of what `path` finds in them.
 
     Raises KappError if no object has the field, or if it has no order; JsonPathError for a path
     that cannot be read.
     """
     text = jsonpath.relaxed(path)
     template = jsonpath.compile(text)
-    found = [(template.find(object_of(item)), item) for item in items]
+    found = [(template.find(obj), obj) for obj in objects]
     if found and not any(values for values, _ in found):
         raise KappError(
             f'couldn\'t find any field with path "{text}" in the list of objects',
             hint="see the fields with -o yaml",
         )
-    return [item for _, item in sorted(found, key=cmp_to_key(_compare_found))]
+    return [obj for _, obj in sorted(found, key=cmp_to_key(_compare_found))]
 
 
 def _compare_found(one: tuple[list[Any], Any], other: tuple[list[Any], Any]) -> int:

@@ -6,12 +6,15 @@ Source: k8s.io/cli-runtime/pkg/resource/builder.go.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kapp.errors import KappError, UsageError
 from kapp.machinery.printers.options import GetOptions
 from kapp.machinery.scheme import Kind, Scheme
+
+# Enough for a slip of the finger; at difflib's 0.6 any word finds a neighbour.
+_SIMILARITY = 0.75
 
 
 class Target(NamedTuple):
@@ -31,7 +34,7 @@ class Targets(NamedTuple):
 def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
     """Resolve the words. Raises UsageError for their form, KappError for an unknown kind."""
     words = options.words
-    first, names = words[0].split(","), words[1:]
+    first, names = list(dict.fromkeys(words[0].split(","))), words[1:]
     if len(first) > 1 and names:
         words = tuple(f"{kind}/{name}" for kind in first for name in names)
     selective = bool(options.selector.strip() or options.field_selector.strip())
@@ -42,8 +45,7 @@ def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
                 "selectors and the all flag cannot be used when passing resource/name arguments",
                 hint="name objects, or select them",
             )
-        # Whoever names an object twice sees it once; but only in this form.
-        items = _unique(Target(find_kind(scheme, kind), name) for kind, name in pairs)
+        items = tuple(Target(find_kind(scheme, kind), name) for kind, name in pairs)
     elif names:
         if selective:
             raise UsageError(
@@ -53,7 +55,8 @@ def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
         kind = find_kind(scheme, first[0])
         items = tuple(Target(kind, name) for name in names)
     else:
-        items = _unique(Target(kind) for word in first for kind in _expanded(scheme, word))
+        kinds = {kind.gvk: kind for word in first for kind in _expanded(scheme, word)}
+        items = tuple(map(Target, kinds.values()))
     for kind, name in items:
         if name and kind.namespaced and options.all_namespaces:
             raise UsageError(
@@ -61,10 +64,6 @@ def find_targets(scheme: Scheme, options: GetOptions) -> Targets:
                 hint="name its namespace with -n",
             )
     return Targets(items, len(items) == 1 and bool(items[0].name))
-
-
-def _unique(targets: Iterable[Target]) -> tuple[Target, ...]:
-    return tuple({(target.kind.gvk, target.name): target for target in targets}.values())
 
 
 def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -117,7 +116,7 @@ def _hint(scheme: Scheme, word: str) -> str:
     names = sorted(
         {name for kind in scheme for name in (kind.plural, kind.singular_name, *kind.short_names)}
     )
-    near = difflib.get_close_matches(word, names, n=3)
+    near = difflib.get_close_matches(word, names, n=2, cutoff=_SIMILARITY)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return "there are: " + ", ".join(sorted({kind.plural for kind in scheme}))

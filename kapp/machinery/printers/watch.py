@@ -24,6 +24,7 @@ from kapp.machinery.printers.get import (
     GetResult,
     failed,
     fetch,
+    in_order,
     namespace_of,
     new_table_printer,
     read_text,
@@ -111,6 +112,8 @@ def watch_get(
                 return Watching(_NOTHING)
             raise
         objects = [] if options.watch_only else page.objects()
+        if options.as_table:
+            objects = in_order(options, objects)
         begun = GetResult(
             show(objects, "ADDED") if objects else "",
             _SORT_IGNORED if options.sort_by else "",
