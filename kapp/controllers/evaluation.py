@@ -77,6 +77,7 @@ class Evaluator:
         self._now = now
         self._caches: dict[str, ManifestCache] = {}
         self._make_cache = ManifestCache
+        self._closed = False
 
     async def evaluate(
         self,
@@ -91,22 +92,26 @@ class Evaluator:
         `known` names the resources of the evaluation before: that one is gone is believed late.
         """
         known = set(known)
+
+        def useless() -> bool:
+            return self._closed or superseded()
+
         for look in range(MAX_LOOKS):
-            outcome = await asyncio.to_thread(self._evaluate, path, args, superseded)
-            if superseded():
+            outcome = await asyncio.to_thread(self._evaluate, path, args, useless)
+            if useless():
                 return None
             if not _looks_half_written(outcome, known) or look == MAX_LOOKS - 1:
                 return outcome
             await asyncio.sleep(QUIET_S)
-            if superseded():
+            if useless():
                 return None
             if signature(outcome.watched_paths) == outcome.signature:
                 return outcome
         return None
 
-    def forget(self, path: str) -> None:
-        """Drop what is kept for a Kappfile."""
-        self._caches.pop(path, None)
+    def close(self) -> None:
+        """End what is being evaluated: a process waits for its threads."""
+        self._closed = True
 
     def _evaluate(self, path: str, args: Sequence[str], superseded: Callable[[], bool]) -> Outcome:
         from kapp.kappfile.evaluate import evaluate

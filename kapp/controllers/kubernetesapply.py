@@ -37,7 +37,7 @@ from kapp.cluster.prepare import result_yaml, template_hashes
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
 from kapp.controllers.applyrun import ApplyRun
-from kapp.controllers.applystatus import count_pods, set_applied, set_ready
+from kapp.controllers.applystatus import count_pods, is_failed, set_applied, set_ready
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.disabling import disable_status
 from kapp.controllers.inventories import Inventories
@@ -50,6 +50,8 @@ from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
 # After a refusal by the cluster: soon at first, because what an object needs may be on its way.
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 30.0
+# A cluster that is away, or not well: someone waits for it to come back.
+MAX_UNREACHABLE_RETRY_S = 2.0
 
 
 class Hold(NamedTuple):
@@ -220,7 +222,7 @@ class KubernetesApplyReconciler:
         status.error = text
         reason = REASON_ERROR if run.is_final else REASON_RETRYING
         set_applied(apply, reason, text, self._now())
-        return _retry_delay_s(status.attempts)
+        return _retry_delay_s(apply)
 
     def _remember(self, apply: KubernetesApply, run: ApplyRun) -> None:
         """Take over what the cluster returned; after an error, the earlier results stay."""
@@ -255,7 +257,7 @@ class KubernetesApplyReconciler:
         if not status.attempts or not status.last_apply_time:
             return None
         ended = datetime.fromisoformat(status.last_apply_time)
-        left_s = _retry_delay_s(status.attempts) - (self._now() - ended).total_seconds()
+        left_s = _retry_delay_s(apply) - (self._now() - ended).total_seconds()
         return left_s if left_s > 0 else None
 
     async def _hold(self, apply: KubernetesApply, given: ApplyInput) -> Hold | None:
@@ -342,5 +344,6 @@ def _applied_text(objects: list[Object]) -> str:
     return f"applied {names}\n"
 
 
-def _retry_delay_s(attempts: int) -> float:
-    return float(min(FIRST_RETRY_S * 2.0 ** min(attempts - 1, 10), MAX_RETRY_S))
+def _retry_delay_s(apply: KubernetesApply) -> float:
+    grown = FIRST_RETRY_S * 2.0 ** min(apply.status.attempts - 1, 10)
+    return float(min(grown, MAX_RETRY_S if is_failed(apply) else MAX_UNREACHABLE_RETRY_S))

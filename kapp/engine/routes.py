@@ -29,13 +29,12 @@ from kapp.machinery.status import bad_request
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-STDOUT, STDERR, EXIT = 1, 2, 3
-
 
 class _PrintRequest(msgspec.Struct):
-    """The body of a print request."""
+    """The body of a print request; `cwd` is what paths among the arguments are relative to."""
 
     args: list[str]
+    cwd: str = ""
 
 
 class _PlainStream(web.StreamResponse):
@@ -81,10 +80,10 @@ class Routes:
         except msgspec.DecodeError as error:
             raise bad_request(f"the body is not {{args: […]}}: {error}") from error
         # Needed by commands only, so not while the engine starts.
-        from kapp.engine.printing import run_get
+        from kapp.engine.printing import print_get
 
         response = await _open(request, "application/octet-stream")
-        async with aclosing(run_get(self._registry, given.args, self._now)) as outputs:
+        async with aclosing(print_get(self._registry, given.args, given.cwd)) as outputs:
             async for stream, payload in outputs:
                 await response.write(frame(stream, payload))
         await response.write_eof()

@@ -113,6 +113,7 @@ class Wiring:
 
     async def close(self) -> None:
         """Stop listening first, then everything else; the cluster stays as it is."""
+        self._evaluator.close()
         await self._forwards.close()
         self._files.close()
         await self.manager.close()
