@@ -17,6 +17,7 @@ from typing import Any
 import starlark
 
 from kapp.kappfile import exports, prelude
+from kapp.kappfile.brackets import CLOSING, Bracket, unclosed
 from kapp.kappfile.builtins.planned import missing_names
 from kapp.kappfile.errors import Frame, KappfileError
 from kapp.kappfile.exits import Exit
@@ -247,8 +248,20 @@ def _parse(shown: str, text: str) -> Any:
         return starlark.parse(shown, text, _dialect())
     except starlark.StarlarkError as error:
         if "tabs are not allowed" not in str(error):
+            if (bracket := unclosed(text)) is not None:
+                raise _never_closed(shown, bracket) from error
             raise
     return starlark.parse(shown, _INDENT.sub(_spaces, text), _dialect())
+
+
+def _never_closed(shown: str, bracket: Bracket) -> KappfileError:
+    error = KappfileError(
+        f"syntax error: `{bracket.text}` is never closed",
+        hint=f"add the `{CLOSING[bracket.text]}` that belongs to it",
+        transient=True,
+    )
+    error.located([Frame(shown, bracket.line, "")], bracket.column)
+    return error
 
 
 def _spaces(indent: re.Match[str]) -> str:

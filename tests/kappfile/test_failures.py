@@ -130,7 +130,8 @@ REPORTS = [
     (
         "syntax",
         "x = 1\ny = [1, 2\nz = 3\n",
-        "Kappfile:3:1: syntax error: unexpected identifier 'z' here\n    z = 3",
+        "Kappfile:2:5: syntax error: `[` is never closed\n    y = [1, 2\n"
+        "hint: add the `]` that belongs to it",
     ),
     (
         "runtime error in a function",
