@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from kapp.api.typed import TypedClient, resource_of
+from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
@@ -21,6 +23,7 @@ from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.engine.down import down
 from kapp.engine.engine import Engine
 from kapp.errors import KappError
+from kapp.minicluster import process
 from kapp.runtime.client import PatchType
 
 from .conftest import (
@@ -359,3 +362,42 @@ async def test_a_new_engine_deletes_what_an_earlier_one_left(project: Project) -
     await applied(second, "uncategorized")
     await eventually(lambda: project.gone(CONFIG_MAPS, "b"))
     assert await project.live(CONFIG_MAPS, "a") is not None
+
+
+async def test_a_cluster_that_is_away_is_told_and_heals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine starts at once, says what is wrong, and applies when the cluster is back."""
+    monkeypatch.setenv("KAPP_STATE_DIR", str(tmp_path / "state"))
+    directory = tmp_path / "cluster"
+    path = await asyncio.to_thread(process.start, directory)
+    await asyncio.to_thread(process.stop, directory)
+    project = Project(tmp_path, str(path), "default")
+    project.write(Kappfile="k8s_yaml('a.yaml')\n", a__yaml=config_map("a"))
+    engine = await project.start()
+    objects = TypedClient(engine.client)
+
+    async def told() -> bool:
+        cluster = await objects.get(Cluster, "default")
+        apply = await objects.get(KubernetesApply, "uncategorized")
+        return (
+            cluster is not None
+            and bool(cluster.status.error)
+            and apply is not None
+            and any(c.reason == "Retrying" for c in apply.status.conditions)
+        )
+
+    await eventually(told)
+    try:
+        await asyncio.to_thread(process.start, directory)
+        await applied(engine, "uncategorized")
+
+        async def healed() -> bool:
+            cluster = await objects.get(Cluster, "default")
+            return cluster is not None and not cluster.status.error
+
+        await eventually(healed)
+        await project.close()
+        await project.cluster.close()
+    finally:
+        await asyncio.to_thread(process.stop, directory)
