@@ -72,6 +72,14 @@ async def test_a_newer_event_ends_an_evaluation(kappfile: Path) -> None:
     assert outcome is None
 
 
+async def test_the_engine_s_end_is_the_evaluation_s(kappfile: Path) -> None:
+    kappfile.write_text("def f():\n    for i in range(1000000000):\n        pass\nf()\n")
+    evaluator = Evaluator(KubeContextInfo("kind", is_local=True), {}, lambda: datetime.now(UTC))
+    asyncio.get_running_loop().call_later(0.05, evaluator.close)
+    outcome = await evaluator.evaluate(str(kappfile), (), known=(), superseded=lambda: False)
+    assert outcome is None
+
+
 async def test_a_change_after_the_reading_is_noticed(kappfile: Path) -> None:
     manifest = kappfile.with_name("a.yaml")
     long_ago = 1_000_000_000
