@@ -60,8 +60,8 @@ def test_an_invalid_name_is_told_everywhere(project: Project) -> None:
     project.up()
 
     def error() -> str:
-        (item,) = json.loads(project.get("kapp", "-o", "json"))["items"]
-        return str(item.get("status", {}).get("error", ""))
+        items = json.loads(project.get("kapp", "-o", "json"))["items"]
+        return "".join(item.get("status", {}).get("error", "") for item in items)
 
     text = eventually(error)
     assert "Not_a_name" in text
