@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from kapp.aio.supervise import TaskGroup
@@ -33,7 +34,7 @@ from kapp.api.v1alpha1.kubernetesdiscovery import (
 )
 from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION, ObjectMeta
 from kapp.api.v1alpha1.uiresource import UIResource
-from kapp.cluster.prepare import result_yaml, template_hashes
+from kapp.cluster.prepare import result_yaml, secret_values, template_hashes
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
 from kapp.controllers.applyrun import ApplyRun
@@ -105,6 +106,7 @@ class KubernetesApplyReconciler:
         apply = await self._objects.get(KubernetesApply, key.name)
         if apply is None:
             self._drop(key.name)
+            self._log.hide(key.name, ())
             return None
         before = encode(apply)
         again_s = await self._step(key, apply)
@@ -140,6 +142,7 @@ class KubernetesApplyReconciler:
         inventory = self._inventories.of(apply.spec.cluster, handle)
         try:
             given = input_of(apply, part_of=inventory.id, events=await self._events(apply))
+            self._log.hide(apply.name, chain.from_iterable(map(secret_values, given.objects)))
         except KappError as error:
             self._drop(key.name)
             self._fail(apply, error)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from kapp.logs.redaction import Redaction
 from kapp.logs.store import LogStore, Span
 
 LABEL = ""
@@ -13,6 +16,7 @@ class LogSink:
 
     def __init__(self, store: LogStore) -> None:
         self._store = store
+        self._redaction = store.redact = Redaction()
         self._spans: dict[str, Span] = {}
 
     def write(self, resource: str, text: str, *, level: str = "info") -> None:
@@ -21,3 +25,7 @@ class LogSink:
         if span is None:
             span = self._spans[resource] = self._store.open(resource, LABEL)
         self._store.append(span, text.encode(), level=level)
+
+    def hide(self, resource: str, texts: Iterable[str]) -> None:
+        """Keep these texts out of every log from now on, for as long as `resource` names them."""
+        self._redaction.hide(resource, texts)
