@@ -1,7 +1,8 @@
 """`kapp get` in as little time as a process can take.
 
 The command line goes to the engine over its Unix socket as it was typed, with the directory that
-paths in it are relative to; the engine renders the answer and sends it back in frames (kapp/engine/routes.py):
+paths in it are relative to; the engine renders the answer and sends it back in frames
+(kapp/engine/routes.py):
 
     1 byte  1 stdout, 2 stderr, 3 exit code in digits
     4 bytes length, big-endian
