@@ -49,9 +49,12 @@ def down(
         return EXIT_DONE
 
     from kapp.engine.down import down as delete
+    from kapp.engine.down import stop_engine
 
-    result = asyncio.run(
-        delete(
+    async def run() -> DownResult:
+        if pid := await stop_engine(instance):
+            say(f"stopped the engine (process {pid})")
+        return await delete(
             instance.kappfile,
             context=target.load(),
             delete_namespaces=delete_namespaces,
@@ -59,8 +62,8 @@ def down(
             timeout_s=timeout,
             on_progress=_show,
         )
-    )
-    return _report(result)
+
+    return _report(asyncio.run(run()))
 
 
 def _kappfile(option: str) -> str:
@@ -108,8 +111,6 @@ def _show(progress: Progress) -> None:
 
 
 def _report(result: DownResult) -> int:
-    if result.stopped_pid:
-        say(f"stopped the engine (process {result.stopped_pid})")
     if result.is_empty:
         say("nothing to delete: kapp has nothing in the cluster")
     for left in result.left:

@@ -88,8 +88,11 @@ async def _run(config: EngineConfig, target: Target) -> int:
             await engine.wait()
     finally:
         await engine.close()
+    if not interrupted.is_set():
+        say("kapp has stopped, as another command asked it to")
+        return EXIT_DONE
     say("kapp has stopped; what it applied is still there: `kapp down` deletes it")
-    return EXIT_INTERRUPTED if interrupted.is_set() else EXIT_DONE
+    return EXIT_INTERRUPTED
 
 
 def _stop_on_signals(engine: Engine) -> asyncio.Event:

@@ -15,6 +15,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -168,6 +169,26 @@ class Project:
         for up in self._ups:
             if up.process.poll() is None:
                 up.kill()
+
+
+@contextmanager
+def watching(project: Project, command: list[str]) -> Iterator[Path]:
+    """Run a command that never ends; yields the file that its output goes to."""
+    output = project.directory / f".watch-{uuid.uuid4().hex}.log"
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=project.directory,
+            env=project.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield output
+    finally:
+        process.kill()
+        process.wait()
 
 
 def page(port: int, host: str = "localhost") -> str:

@@ -10,7 +10,7 @@ import urllib.error
 
 import pytest
 
-from .conftest import Project, Up, eventually, free_port, page
+from .conftest import KAPP, KUBECTL, Project, Up, eventually, free_port, page, watching
 from .manifests import EXAMPLES
 
 
@@ -132,3 +132,20 @@ def test_the_kubeconfig_is_private(project: Project, up: Up) -> None:
     path = project.run("kubeconfig").stdout.strip()
     assert os.stat(path).st_mode & 0o777 == 0o600
     assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o700
+
+
+def test_both_watches_see_a_redeploy(project: Project, up: Up, port: int) -> None:
+    kubeconfig = project.run("kubeconfig").stdout.strip()
+    kubectl = [KUBECTL, "--kubeconfig", kubeconfig, "get", "kapp", "-w"]
+    with (
+        watching(project, kubectl) as by_kubectl,
+        watching(project, [KAPP, "get", "kapp", "-w"]) as by_kapp,
+    ):
+        for output in (by_kubectl, by_kapp):
+            eventually(lambda output=output: "example-go   Applied" in output.read_text())
+        manifest = project.read("kubernetes.yaml")
+        project.write("kubernetes.yaml", manifest.replace("Hello from example-go", "A new page"))
+        eventually(lambda: page(port) == "A new page\n")
+        for output in (by_kubectl, by_kapp):
+            eventually(lambda output=output: "Applying" in output.read_text())
+            eventually(lambda output=output: "Applied" in output.read_text().splitlines()[-1])
