@@ -14,6 +14,7 @@ DOCUMENTS = [
 ]
 _CODE_PATH = re.compile(r"`((?:kapp|docs|tests|examples|benchmarks|tools)/[\w./-]*)`")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+_CODE = re.compile(r"^```.*?^```|`[^`]*`", re.MULTILINE | re.DOTALL)
 _MAKE_TARGET = re.compile(r"`make ([a-z-]+)")
 
 
@@ -21,7 +22,7 @@ _MAKE_TARGET = re.compile(r"`make ([a-z-]+)")
 def test_named_paths_exist(document: Path) -> None:
     text = document.read_text()
     named = {ROOT / path for path in _CODE_PATH.findall(text)}
-    linked = {document.parent / path for path in _LINK.findall(text)}
+    linked = {document.parent / path for path in _LINK.findall(_CODE.sub("", text))}
     assert [str(path) for path in sorted(named | linked) if not path.exists()] == []
 
 
