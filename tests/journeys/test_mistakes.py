@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+from typing import Any
+
+import pytest
+
+from kapp import yamlio
 
 from .conftest import Project, eventually, free_port, page
 from .manifests import web
@@ -104,3 +109,28 @@ def test_no_engine(project: Project) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: no engine runs for ")
     assert "hint: start it with `kapp up`" in done.stderr
+
+
+def test_a_context_that_may_be_production_is_refused_until_allowed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = _start(project)
+    with open(project.cluster_kubeconfig, encoding="utf-8") as file:
+        document: Any = yamlio.load(file.read())
+    document["current-context"] = document["contexts"][0]["name"] = "prod"
+    document["contexts"][0]["context"]["cluster"] = document["clusters"][0]["name"] = "prod"
+    project.write("prod.kubeconfig", yamlio.dump(document))
+    monkeypatch.setitem(
+        project.environment, "KUBECONFIG", str(project.directory / "prod.kubeconfig")
+    )
+
+    up = project.up()
+    eventually(lambda: "allow_k8s_contexts('prod')" in up.output)
+    assert project.kubectl("get", "deployments,configmaps", "-o", "name").split() in (
+        [],
+        ["configmap/kube-root-ca.crt"],
+    )
+
+    project.write("Kappfile", "allow_k8s_contexts('prod')\n" + project.read("Kappfile"))
+    eventually(lambda: page(port) == "one\n")
+    project.run("down")
