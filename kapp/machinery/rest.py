@@ -96,6 +96,18 @@ class RestApi:
         except ApiError as error:
             return error_response(error)
 
+    def is_stream(self, path: str) -> bool:
+        """Whether a path names a subresource that a stream handler answers.
+
+        The body of such a request may be a stream's and is not to be read ahead. An object that
+        is called `log` or `exec` is no stream.
+        """
+        try:
+            target = find_target(self._registry.scheme, split_path(path))
+        except ApiError:
+            return False
+        return (target.kind.resource.group_resource, target.subresource) in self._streams
+
     def _handle(self, request: Request) -> Response | WatchResponse | StreamRequest:
         parts = split_path(request.path)
         if parts[0] in ("api", "apis") and len(parts) > (2 if parts[0] == "api" else 3):

@@ -119,13 +119,13 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = b""
-        if request.method != "GET" and request.can_read_body:
-            if not self._is_stream(request):
-                body = await request.read()
+        path = request.rel_url.raw_path
+        if request.method != "GET" and request.can_read_body and not self._api.is_stream(path):
+            body = await request.read()
         answer = self._api.handle(
             Request(
                 request.method,
-                request.rel_url.raw_path,
+                path,
                 request.query,
                 {name.lower(): value for name, value in request.headers.items()},
                 body,
@@ -137,11 +137,6 @@ class Server:
             handler = self._streams[answer.kind.resource.group_resource, answer.subresource]
             return await handler(request, answer.object)
         return await self._watch(request, answer)
-
-    def _is_stream(self, request: web.Request) -> bool:
-        """Whether the body may be a stream's, and is not to be read ahead."""
-        last = request.rel_url.raw_path.rstrip("/").rpartition("/")[2]
-        return any(last == subresource for _, subresource in self._streams)
 
     async def _watch(self, request: web.Request, answer: WatchResponse) -> web.StreamResponse:
         watch = WatchStream(answer)

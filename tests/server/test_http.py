@@ -455,3 +455,13 @@ async def test_idle_watches_get_bookmarks(
                 assert event["type"] == "BOOKMARK"
                 if event["object"]["metadata"] == {"resourceVersion": "2"}:
                     break
+
+
+async def test_an_object_may_be_called_like_a_stream(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("log", size=1))
+    status, answer, _ = await running.request("PUT", f"{WIDGETS}/log", widget("log", size=2))
+    assert (status, answer["spec"]) == (200, {"size": 2})
+    status, _, _ = await running.request("DELETE", f"{WIDGETS}/log", {"dryRun": ["All"]})
+    assert status == 200
+    status, _, _ = await running.request("GET", f"{WIDGETS}/log")
+    assert status == 200  # the options in the body were read: it is still there
