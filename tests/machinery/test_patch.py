@@ -299,3 +299,20 @@ def test_json_patches_that_do_not_fit_are_refused(operations, code):
     with pytest.raises(ApiError) as caught:
         json_patch(BASE, operations)
     assert caught.value.code == code
+
+
+def test_json_patch_copies_only_so_much() -> None:
+    original = {"metadata": {"name": "a"}, "data": {"x": "y" * 1000}}
+    double = {"op": "copy", "from": "/data", "path": ""}
+    patch = [{**double, "path": f"/data/x{n}"} for n in range(40)]
+    with pytest.raises(ApiError) as caught:
+        json_patch(original, patch)
+    assert (caught.value.code, caught.value.reason) == (413, "RequestEntityTooLarge")
+    assert json_patch(original, patch[:3])["data"]["x2"]["x1"]["x0"] == original["data"]
+
+
+@pytest.mark.parametrize("op", [[], {}, None, 5, "frobnicate"])
+def test_json_patch_with_an_operation_that_is_none(op: Any) -> None:
+    with pytest.raises(ApiError) as caught:
+        json_patch({}, [{"op": op, "path": "/a"}])
+    assert caught.value.code == 400
