@@ -19,13 +19,18 @@ from typing import NamedTuple
 import msgspec
 
 from kapp.machinery.events import Event
-from kapp.machinery.objects import Object, ObjectKey
+from kapp.machinery.objects import Json, Object, ObjectKey
 from kapp.machinery.owners import OwnerIndex
-from kapp.machinery.status import ApiError, already_exists, gone, not_found
+from kapp.machinery.status import ApiError, already_exists, bad_request, gone, not_found
 from kapp.machinery.watchlog import HISTORY_BYTES, HISTORY_EVENTS, Watch, WatchLog
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Object).decode
+
+
+MAX_DEPTH = 200
+"""Levels of maps and lists. What is stored must be readable from every depth of Python's stack
+(1000 frames, which decoding counts against too), or one object would break every list."""
 
 
 class Entry(NamedTuple):
@@ -117,13 +122,19 @@ class Store:
         return objects
 
     def create(self, resource: str, key: ObjectKey, obj: Object) -> Object:
-        """Add `obj`; returns it with its resourceVersion. Raises ApiError (409 AlreadyExists)."""
+        """Add `obj`; returns it with its resourceVersion.
+
+        Raises ApiError: 409 AlreadyExists, 400 beyond MAX_DEPTH.
+        """
         if key in self._objects.setdefault(resource, {}):
             raise already_exists(resource, key.name)
         return self._write(resource, key, obj, None)
 
     def replace(self, resource: str, key: ObjectKey, obj: Object) -> Object:
-        """Overwrite; returns `obj` with its new resourceVersion. Raises ApiError (404)."""
+        """Overwrite; returns `obj` with its new resourceVersion.
+
+        Raises ApiError: 404, 400 beyond MAX_DEPTH.
+        """
         previous = self.get(resource, key)
         if previous is None:
             raise not_found(resource, key.name)
@@ -133,6 +144,9 @@ class Store:
         version = self.resource_version + 1
         stamped = _stamped(obj, version)
         body = encode(stamped)
+        # Most objects have fewer brackets than that, and need no second look.
+        if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth_exceeds(stamped, MAX_DEPTH):
+            raise bad_request(f"the object is nested too deeply: more than {MAX_DEPTH} levels")
         self.resource_version = version
         self._objects[resource][key] = Entry(version, body)
         self.owners.put(resource, key, stamped)
@@ -205,6 +219,20 @@ def too_large_version(wanted: int, present: int) -> ApiError:
 
 def _by_key(item: tuple[ObjectKey, Entry]) -> ObjectKey:
     return item[0]
+
+
+def _depth_exceeds(value: Json, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _stamped(obj: Object, version: int) -> Object:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kapp.machinery.objects import ObjectKey
 from kapp.machinery.status import ApiError
-from kapp.machinery.store import Change, Store
+from kapp.machinery.store import MAX_DEPTH, Change, Store
 from kapp.machinery.watchlog import Watch
 
 KEYS = [ObjectKey(ns, name) for ns in ("a", "b") for name in ("x", "y")]
@@ -203,3 +203,16 @@ def test_the_journal_restores_a_store() -> None:
     assert old.value.code == 410
     with pytest.raises(ValueError, match="not empty"):
         restored.load([], 1)
+
+
+def test_an_object_that_could_not_be_read_everywhere_is_refused() -> None:
+    store = Store()
+    nested: Any = {}
+    for _ in range(MAX_DEPTH):
+        nested = [nested]
+    obj = {"metadata": {"name": "a"}, "spec": nested}
+    with pytest.raises(ApiError) as caught:
+        store.create("widgets", ObjectKey("", "a"), obj)
+    assert caught.value.code == 400
+    assert (store.resource_version, store.list("widgets")) == (0, [])
+    store.create("widgets", ObjectKey("", "a"), {**obj, "spec": nested[0][0]})
