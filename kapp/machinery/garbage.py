@@ -24,6 +24,8 @@ from kapp.machinery.store import Store
 
 FOREGROUND_FINALIZER = "foregroundDeletion"
 
+_LONGEST_GRACE_S = 100 * 365 * 86400
+
 
 class Garbage:
     """Deletes objects of a store, and what depends on them."""
@@ -108,9 +110,12 @@ class Garbage:
 
     def _grace_s(self, kind: Kind, live: Object, options: DeleteOptions) -> int:
         usual_s = kind.grace_period_s(live) if kind.grace_period_s is not None else 0
+        usual_s = min(usual_s, _LONGEST_GRACE_S)
         if options.grace_period_s is None or usual_s == 0:
             return usual_s
-        return max(options.grace_period_s, 0)
+        # Negative is one second (rest.BeforeDelete); a date has no room for the largest numbers.
+        asked_s = options.grace_period_s
+        return 1 if asked_s < 0 else min(asked_s, _LONGEST_GRACE_S)
 
     def _remove(self, resource: str, final: Object) -> Object:
         removed = self._store.remove(resource, key_of(final), final)

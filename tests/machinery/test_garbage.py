@@ -177,3 +177,10 @@ def test_nothing_outlives_all_its_owners(new_setup: Callable[[], Setup], data: A
     for name in alive:
         references = setup.get(name)["metadata"].get("ownerReferences") or []
         assert {r["name"] for r in references} == owners[name] & alive.keys()
+
+
+def test_a_grace_period_beyond_all_dates_or_below_zero(setup: Setup) -> None:
+    setup.create("a", setup.agent, spec={"size": 10**15})
+    assert not setup.delete("a", setup.agent, grace_period_s=10**17)
+    assert not setup.delete("a", setup.agent, grace_period_s=-1)
+    assert setup.get("a", setup.agent)["metadata"]["deletionGracePeriodSeconds"] == 1
