@@ -137,7 +137,7 @@ def update(
     if subresource:
         managed = _managed_of(live)
     elif entries != [{}]:
-        managed = _managed_of(new) or _managed_of(live)
+        managed = _claimed(new, live) or _managed_of(live)
     if not managed and live is not None and uid_of(live):
         return result
     before = _without_managed(live) if live is not None else types.empty()
@@ -167,6 +167,19 @@ def _managed_of(obj: Object | None) -> Managed:
         return decode_managed(metadata_of(obj or {}).get("managedFields"))
     except (ValueError, AttributeError, TypeError):
         return {}
+
+
+def _claimed(new: Object, live: Object | None) -> Managed:
+    """What a client says the entries are; none if they are malformed, to the last path."""
+    managed = _managed_of(new)
+    stored = metadata_of(live or {}).get("managedFields")
+    if metadata_of(new).get("managedFields") != stored:
+        try:
+            for entry in managed.values():
+                entry.check()
+        except ValueError:
+            return {}
+    return managed
 
 
 def _without_managed(obj: Object) -> Object:

@@ -83,6 +83,10 @@ class Entry:
             self._fields = encode(self._paths or ())
         return self._fields
 
+    def check(self) -> None:
+        """Raises ValueError if its FieldsV1 is malformed."""
+        _ = self.paths
+
     def owned(self, paths: Iterable[Path]) -> FieldSet:
         """Those of `paths` that this entry has."""
         if self._paths is not None:

@@ -509,3 +509,21 @@ def test_applying_one_thing_after_another_leaves_only_the_other(first, second):
     assert mine == entry(fresh, "kapp")["fieldsV1"]
     again = apply(live, whole({"k": 0, **second}), types=CUSTOM)
     assert again == live
+
+
+@pytest.mark.parametrize(
+    "fields", [{"f:spec": 5}, {"x": {}}, {"f:spec": {"nonsense": {}}}, {"": {}}, {"f:spec": None}]
+)
+def test_managed_fields_that_are_malformed_do_not_count(fields: Any) -> None:
+    entry = {
+        "manager": "liar",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    new = {"metadata": {"name": "a", "managedFields": [entry]}, "data": {"a": "b"}}
+    made = ssa.update(
+        None, new, types=FieldTypes({}, {}), manager="me", api_version="v1", time="now"
+    )
+    assert [e["manager"] for e in made["metadata"]["managedFields"]] == ["me"]
