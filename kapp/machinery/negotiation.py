@@ -118,8 +118,11 @@ def _decode_yaml(raw: bytes) -> Json:
     from kapp.errors import ConfigError
 
     try:
-        return yamlio.load(raw.decode())
-    except (ConfigError, UnicodeDecodeError) as error:
+        value = yamlio.load(raw.decode())
+        # YAML can spell half of a surrogate pair, which no JSON and no store can hold.
+        msgspec.json.encode(value)
+        return value
+    except (ConfigError, UnicodeError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
 
 

@@ -15,6 +15,9 @@ import msgspec
 from kapp.machinery.objects import Object, ObjectKey
 from kapp.machinery.status import ApiError, bad_request, gone
 
+# A version is Go's uint64.
+_MAX_VERSION_DIGITS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -89,9 +92,13 @@ def parse_version(text: str) -> int:
     """A resourceVersion as a number; "" is 0. Raises ApiError (400)."""
     if not text:
         return 0
+    problem = ""
     if not text.isascii() or not text.isdigit():
+        problem = "invalid syntax"
+    elif len(text) > _MAX_VERSION_DIGITS:
+        problem = "value out of range"
+    if problem:
         raise bad_request(
-            f'invalid resource version "{text}": strconv.ParseUint: parsing "{text}": '
-            "invalid syntax"
+            f'invalid resource version "{text}": strconv.ParseUint: parsing "{text}": {problem}'
         )
     return int(text)

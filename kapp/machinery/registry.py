@@ -142,7 +142,7 @@ class Registry:
         resource_version: str = "",
         version_match: str = "",
     ) -> Page:
-        """A consistent list; `limit` 0 is unlimited.
+        """A consistent list; `limit` 0 or less is unlimited.
 
         Raises ApiError: 400 for what cannot be parsed, 410 for a version or token that is too
         old, 504 for a version that is yet to come.
@@ -169,7 +169,7 @@ class Registry:
         if not matcher.everything:
             found = [item for item in found if matcher.matches(item[0], item[1].body)]
         version = version or self.store.resource_version
-        rest = len(found) - limit if limit else 0
+        rest = len(found) - limit if limit > 0 else 0
         if rest <= 0:
             return Page([entry.body for _, entry in found], str(version))
         page = found[:limit]
@@ -187,7 +187,10 @@ class Registry:
         if token:
             if resource_version not in ("", "0"):
                 raise bad_request("specifying resource version is not allowed when using continue")
-            return read_token(token)
+            version, after = read_token(token)
+            if version > self.store.resource_version:  # of an engine that ran before this one
+                raise expired_token()
+            return version, after
         version = parse_version(resource_version)
         if version > self.store.resource_version:
             raise too_large_version(version, self.store.resource_version)

@@ -5,6 +5,7 @@ Source of defaults and sentences: k8s.io/apimachinery/pkg/apis/meta/v1/validatio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,11 @@ from kapp.machinery.status import ApiError, Cause, bad_request, invalid
 from kapp.machinery.watching import Selection
 
 _MAX_MANAGER_CHARS = 128
+
+# Numbers are Go's int64, and no more lenient than its parser: int() takes `1_0` and other scripts.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII).fullmatch
+_TOO_LARGE = 1 << 63
+_MAX_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,13 @@ class Request:
         value = self.query.get(name) or ""
         if not value:
             return default
-        try:
-            return int(value)
-        except ValueError as error:
-            raise bad_request(
-                f'strconv.ParseInt: parsing "{value}": invalid syntax ({name})'
-            ) from error
+        if _WHOLE_NUMBER(value) is None:
+            raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax ({name})')
+        # Too long for int() means too large as well.
+        number = int(value) if len(value) <= _MAX_DIGITS else _TOO_LARGE
+        if not -_TOO_LARGE <= number < _TOO_LARGE:
+            raise bad_request(f'strconv.ParseInt: parsing "{value}": value out of range ({name})')
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +139,10 @@ def dry_run(value: Json) -> bool:
 
 def delete_options(request: Request, body: Json) -> DeleteOptions:
     """Options of a delete, from its body or else its query. Raises ApiError (400, 422)."""
-    if not isinstance(body, dict):
+    if body is None:
         body = {}
+    if not isinstance(body, dict):
+        raise bad_request("the request's body must be DeleteOptions")
     conditions = body.get("preconditions") or {}
     grace_s = body.get("gracePeriodSeconds")
     if grace_s is None and request.query.get("gracePeriodSeconds"):

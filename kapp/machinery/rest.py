@@ -7,10 +7,12 @@ Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below i
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from kapp.machinery import discovery
+from kapp.machinery.listoptions import check_list_options
 from kapp.machinery.negotiation import (
     Accepted,
     Decoder,
@@ -39,9 +41,7 @@ from kapp.machinery.scale import scale_of, with_scale
 from kapp.machinery.scheme import Kind
 from kapp.machinery.status import (
     ApiError,
-    Cause,
     bad_request,
-    invalid,
     method_not_allowed,
     unknown_path,
 )
@@ -50,9 +50,15 @@ from kapp.machinery.watching import bookmark_line
 
 # As many as a client can make use of; the rest would only fill the header.
 _MAX_WARNINGS = 50
+# Source: truncateItemRunes and truncateAtTotalRunes in k8s.io/apiserver/pkg/endpoints/filters/
+# warning.go: a field's name may be as long as the body, a header may not.
+_MAX_WARNING_CHARS = 256
+_MAX_WARNINGS_CHARS = 4096
 
 _ITEM_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+# A collection across namespaces can only be read (endpoints/installer.go).
+_ALL_NAMESPACES_VERBS = {"GET": "list"}
 
 
 class ServerVersion(NamedTuple):
@@ -95,6 +101,8 @@ class RestApi:
             return self._handle(request)
         except ApiError as error:
             return error_response(error)
+        except RecursionError:
+            return error_response(bad_request("the object is nested too deeply"))
 
     def is_stream(self, path: str) -> bool:
         """Whether a path names a subresource that a stream handler answers.
@@ -178,6 +186,8 @@ class RestApi:
         if target.subresource:
             return self._subresource(request, target)
         verbs = _ITEM_VERBS if target.name else _COLLECTION_VERBS
+        if kind.namespaced and not target.namespace:
+            verbs = _ALL_NAMESPACES_VERBS
         verb = verbs.get(request.method, "")
         watching = request.method == "GET" and request.flag("watch")
         if (("watch" if watching else verb) or "none") not in kind.verbs:
@@ -185,16 +195,7 @@ class RestApi:
         if watching:
             return self._watch(request, target)
         warnings: list[str] = []
-        response = self._verb(verb, request, target, warnings)
-        if not warnings:
-            return response
-        return Response(
-            response.status,
-            response.body,
-            response.content_type,
-            response.headers,
-            tuple(warnings[:_MAX_WARNINGS]),
-        )
+        return _warned(self._verb(verb, request, target, warnings), warnings)
 
     def _verb(self, verb: str, request: Request, target: Target, warnings: list[str]) -> Response:
         match verb:
@@ -224,6 +225,7 @@ class RestApi:
     def _list(self, request: Request, target: Target) -> Response:
         presenter = self._presenter(request, target)
         query = request.query
+        check_list_options(query, watching=False)
         page = self._registry.list(
             target.kind,
             target.namespace,
@@ -239,9 +241,8 @@ class RestApi:
     def _watch(self, request: Request, target: Target) -> WatchResponse:
         presenter = self._presenter(request, target)
         query = request.query
+        check_list_options(query, watching=True)
         initial = request.flag("sendInitialEvents")
-        if initial and query.get("resourceVersionMatch") != "NotOlderThan":
-            raise invalid("ListOptions", "meta.k8s.io", "", [_MATCH_REQUIRED])
         fields = query.get("fieldSelector", "")
         if target.name:
             fields = ",".join(f for f in (fields, f"metadata.name={target.name}") if f)
@@ -352,13 +353,7 @@ class RestApi:
             response = self._scale(request, target, warnings)
         else:
             raise unknown_path()
-        return Response(
-            response.status,
-            response.body,
-            response.content_type,
-            response.headers,
-            tuple(warnings[:_MAX_WARNINGS]),
-        )
+        return _warned(response, warnings)
 
     def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
         accepted = Accepted(accepted_by(request).media_type, "Object")
@@ -381,11 +376,19 @@ class RestApi:
         return answer(scale_of(updated), accepted)
 
 
-_MATCH_REQUIRED = Cause(
-    "resourceVersionMatch",
-    "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-    "FieldValueForbidden",
-)
+def _warned(response: Response, warnings: list[str]) -> Response:
+    """The response with its warnings, which have to fit into a client's limit for headers."""
+    if not warnings:
+        return response
+    room = _MAX_WARNINGS_CHARS
+    told: list[str] = []
+    for warning in warnings[:_MAX_WARNINGS]:
+        text = warning[:_MAX_WARNING_CHARS]
+        room -= len(text)
+        if room < 0:
+            break
+        told.append(text)
+    return replace(response, warnings=tuple(told))
 
 
 def _delete_body(request: Request) -> Json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kapp.machinery.objects import Object, metadata_of
 from kapp.machinery.selectors import Selector, format_selector, from_label_selector
-from kapp.machinery.status import Cause, invalid
+from kapp.machinery.status import Cause, bad_request, invalid
 
 _KEPT_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
@@ -35,9 +35,12 @@ def scale_of(obj: Object) -> Object:
 def with_scale(obj: Object, scale: Object) -> Object:
     """`obj` with the replicas that `scale` asks for, at the version it names.
 
-    Raises ApiError (422) if it asks for none or fewer.
+    Raises ApiError: 400 for what is no Scale, 422 if it asks for fewer than none.
     """
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    spec = scale.get("spec") or {}
+    if not isinstance(spec, dict) or not isinstance(scale.get("metadata") or {}, dict):
+        raise bad_request("a Scale's metadata and spec must be objects")
+    replicas = spec.get("replicas", 0)
     if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0:
         cause = Cause(
             "spec.replicas",

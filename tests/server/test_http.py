@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from kapp.machinery.objects import ObjectKey
+from kapp.machinery.paging import write_token
 from kapp.server.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ async def test_methods_and_paths_that_are_not_there(running: Running) -> None:
         ("POST", "/version", 405),
         ("PUT", WIDGETS, 405),
         ("POST", f"{WIDGETS}/one", 405),
-        ("POST", "/apis/test.dev/v1/widgets", 400),
+        ("POST", "/apis/test.dev/v1/widgets", 405),
     ):
         body = widget("x") if method == "POST" else None
         status, answer, _ = await running.request(method, path, body)
@@ -465,3 +467,102 @@ async def test_an_object_may_be_called_like_a_stream(running: Running) -> None:
     assert status == 200
     status, _, _ = await running.request("GET", f"{WIDGETS}/log")
     assert status == 200  # the options in the body were read: it is still there
+
+
+async def test_numbers_are_what_go_reads(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("one"))
+    for text, expected in (
+        ("0", 200),
+        ("-1", 200),
+        ("1_0", 400),
+        (" 5", 400),
+        ("\N{ARABIC-INDIC DIGIT FIVE}", 400),
+        ("1.0", 400),
+        ("9" * 19, 400),
+        ("9" * 5000, 400),
+    ):
+        status, answer, _ = await running.request("GET", WIDGETS, limit=text)
+        assert (text, status) == (text, expected)
+        assert status != 200 or [item["metadata"]["name"] for item in answer["items"]] == ["one"]
+    status, _, _ = await running.request("GET", WIDGETS, watch="1", timeoutSeconds="1" + "0" * 400)
+    assert status == 400
+    status, _, _ = await running.request("GET", WIDGETS, resourceVersion="9" * 5000)
+    assert status == 400
+
+
+async def test_list_options_that_do_not_go_together(running: Running) -> None:
+    for query, sentence in (
+        ({"resourceVersionMatch": "Exact"}, "unless resourceVersion is provided"),
+        ({"resourceVersionMatch": "Exact", "resourceVersion": "0"}, 'for resourceVersion "0"'),
+        ({"resourceVersionMatch": "Soon", "resourceVersion": "1"}, 'value: "Soon"'),
+        ({"sendInitialEvents": "true"}, "sendInitialEvents is forbidden for list"),
+        ({"watch": "1", "sendInitialEvents": "true"}, "resourceVersionMatch to NotOlderThan"),
+        (
+            {"watch": "1", "resourceVersionMatch": "NotOlderThan"},
+            "forbidden for watch unless sendInitialEvents is provided",
+        ),
+        (
+            {"watch": "1", "resourceVersionMatch": "Exact", "sendInitialEvents": "false"},
+            'supported values: "NotOlderThan"',
+        ),
+    ):
+        status, answer, _ = await running.request("GET", WIDGETS, **query)
+        assert (status, answer["reason"]) == (422, "Invalid"), query
+        assert sentence in answer["message"]
+
+
+async def test_a_token_of_a_server_that_ran_before_has_expired(running: Running) -> None:
+    for name in ("a", "b", "c"):
+        await running.request("POST", WIDGETS, widget(name))
+    token = write_token(running.registry.store.resource_version + 1, ObjectKey("default", "a"))
+    status, answer, _ = await running.request("GET", WIDGETS, **{"continue": token})
+    assert (status, answer["reason"]) == (410, "Expired")
+
+
+async def test_a_collection_across_namespaces_is_only_read(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("keep"))
+    everywhere = "/apis/test.dev/v1/widgets"
+    for method in ("DELETE", "POST"):
+        status, _, _ = await running.request(method, everywhere, widget("x"))
+        assert status == 405
+    status, answer, _ = await running.request("GET", everywhere)
+    assert (status, len(answer["items"])) == (200, 1)
+
+
+async def test_delete_options_that_are_none_delete_nothing(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("keep"))
+    for raw in (b"5", b"[]", b'"All"', b"{"):
+        status, _, _ = await running.request("DELETE", f"{WIDGETS}/keep", raw=raw)
+        assert status == 400
+    status, _, _ = await running.request("DELETE", f"{WIDGETS}/keep", raw=b"null")
+    assert status == 200
+
+
+async def test_objects_that_cannot_be_kept_are_refused(running: Running) -> None:
+    meta = '{"metadata": {"name": "a"}, "spec": '
+    deep = meta + '{"a":' * 950 + "1" + "}" * 951
+    for text in (deep, meta + '{"colour": "\\ud800"}}', '{"metadata":' * 990 + "}" * 990):
+        for content_type in ("application/json", "application/yaml"):
+            status, answer, _ = await running.request(
+                "POST", WIDGETS, raw=text.encode(), content_type=content_type, dryRun="All"
+            )
+            assert status in (201, 400), (text[:60], answer)
+    status, _, _ = await running.request("GET", WIDGETS)
+    assert status == 200
+
+
+async def test_warnings_fit_into_a_header(running: Running) -> None:
+    long = {"metadata": {"name": "a"}, "f" * 100_000: 1, **{f"{n:0200}": 1 for n in range(100)}}
+    status, _, headers = await running.request("POST", WIDGETS, long)
+    assert status == 201
+    warnings = headers.getall("Warning")
+    assert warnings[0].startswith('299 - "unknown field \\"fff')
+    assert 10 < len(warnings)
+    assert sum(map(len, warnings)) < 5000
+
+
+async def test_a_scale_that_is_none(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a", replicas=1))
+    for body in ({"spec": 5}, {"metadata": 5}, []):
+        status, _, _ = await running.request("PUT", f"{WIDGETS}/a/scale", body)
+        assert status == 400
