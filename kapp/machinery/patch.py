@@ -63,15 +63,13 @@ def json_patch(original: Object, patch: Json) -> Object:
     result: Json = clone(original)
     copied_bytes = 0
     try:
-        # All are read before the first is applied: what is no JSON Patch is 400 whatever it does.
-        for operation in [jsonpatch.JsonPatch([one]) for one in patch]:
-            (one,) = operation.patch
-            if one["op"] == "copy":
-                source = jsonpointer.resolve_pointer(result, one["from"])
+        for one in patch:
+            if one["op"] == "copy" and isinstance(source_path := one.get("from"), str):
+                source = jsonpointer.resolve_pointer(result, source_path)
                 copied_bytes += len(msgspec.json.encode(source))
                 if copied_bytes > MAX_JSON_PATCH_COPIED_BYTES:
                     raise _copies_too_much()
-            result = operation.apply(result, in_place=True)
+            result = jsonpatch.apply_patch(result, [one], in_place=True)
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"invalid JSON patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:

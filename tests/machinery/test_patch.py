@@ -311,8 +311,11 @@ def test_json_patch_copies_only_so_much() -> None:
     assert json_patch(original, patch[:3])["data"]["x2"]["x1"]["x0"] == original["data"]
 
 
-@pytest.mark.parametrize("op", [[], {}, None, 5, "frobnicate"])
+@pytest.mark.parametrize("op", [[], {}, None, 5, "frobnicate", "copy", "move", "add"])
 def test_json_patch_with_an_operation_that_is_none(op: Any) -> None:
     with pytest.raises(ApiError) as caught:
         json_patch({}, [{"op": op, "path": "/a"}])
+    assert caught.value.code == 400
+    with pytest.raises(ApiError) as caught:
+        json_patch({"a": 1}, [{"op": "copy", "path": "/b", "from": 5}])
     assert caught.value.code == 400
