@@ -144,7 +144,9 @@ class KubernetesApplyReconciler:
             given = input_of(apply, part_of=inventory.id, events=await self._events(apply))
             self._log.hide(apply.name, chain.from_iterable(map(secret_values, given.objects)))
         except KappError as error:
-            self._drop(key.name)
+            # What was applied before stays and is followed; whether it is still whole is not known.
+            self._cancel(key.name)
+            status.attempted_input_hash = ""
             self._fail(apply, error)
             return None
         return await self._follow(key, apply, given, handle)
@@ -154,8 +156,7 @@ class KubernetesApplyReconciler:
     ) -> float | None:
         run = self._runs.get(key.name)
         if run is not None and run.given.digest != given.digest:
-            run.cancel()
-            del self._runs[key.name]
+            self._cancel(key.name)
             run = None
         if run is not None and run.done:
             del self._runs[key.name]
@@ -164,7 +165,8 @@ class KubernetesApplyReconciler:
             self._show_progress(apply, run)
             return None
         status = apply.status
-        if status.applied_input_hash == given.digest:
+        if _is_applied(status, given.digest):
+            status.error = ""
             set_applied(apply, REASON_APPLIED, "", self._now())
             return None
         if status.attempted_input_hash == given.digest and (wait_s := self._until_retry(apply)):
@@ -331,10 +333,22 @@ class KubernetesApplyReconciler:
 
     def _drop(self, name: str) -> None:
         """Forget a resource: end its run, follow its objects no more."""
-        if (run := self._runs.pop(name, None)) is not None:
-            run.cancel()
+        self._cancel(name)
         self._results.pop(name, None)
         self._live.drop(name)
+
+    def _cancel(self, name: str) -> None:
+        if (run := self._runs.pop(name, None)) is not None:
+            run.cancel()
+
+
+def _is_applied(status: KubernetesApplyStatus, digest: str) -> bool:
+    """Whether an input is in the cluster as a whole.
+
+    Not if another one was tried since, or the same one again in vain: that may have changed half of
+    the objects, so going back to what was applied before means to apply it.
+    """
+    return status.applied_input_hash == status.attempted_input_hash == digest and not status.attempts
 
 
 def _identity(obj: Object) -> str:

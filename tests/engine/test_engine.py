@@ -185,6 +185,34 @@ async def test_an_object_the_cluster_refuses_is_named(project: Project) -> None:
     await applied(engine, "web")
 
 
+async def test_undoing_a_save_that_was_refused_in_part_undoes_the_other_part(
+    project: Project,
+) -> None:
+    good = f"{config_map('a')}---\n{config_map('b')}"
+    project.write(Kappfile="k8s_yaml('all.yaml')\n", all__yaml=good)
+    engine = await project.start()
+    await applied(engine, "uncategorized")
+
+    project.write(all__yaml=f"{config_map('a', 'two')}---\n{config_map('b', '[1]')}")
+
+    async def refused() -> bool:
+        apply = await TypedClient(engine.client).get(KubernetesApply, "uncategorized")
+        return apply is not None and "ConfigMap" in apply.status.error
+
+    await eventually(refused)
+    await eventually(lambda: _has_value(project, "a", "two"))
+
+    project.write(all__yaml=good)
+    await eventually(lambda: _has_value(project, "a", "one"))
+    apply = await applied(engine, "uncategorized")
+    assert apply.status.error == ""
+
+
+async def _has_value(project: Project, name: str, value: str) -> bool:
+    found = await project.live(CONFIG_MAPS, name)
+    return found is not None and found["data"]["value"] == value
+
+
 async def test_disabling_deletes_and_enabling_applies_again(project: Project) -> None:
     project.write(Kappfile="k8s_yaml('a.yaml')\n", a__yaml=config_map("a"))
     engine = await project.start()
