@@ -23,9 +23,10 @@ from kapp.machinery.presenting import error_response
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import Request, Response, StreamRequest, WatchResponse
 from kapp.machinery.rest import RestApi, ServerVersion
-from kapp.machinery.status import ApiError
+from kapp.machinery.status import ApiError, bad_request
 from kapp.server.auth import Guard
 from kapp.server.listeners import BACKLOG, TlsListener, UnixListener
+from kapp.server.malformed import protocol_log
 from kapp.server.watch import WatchStream
 
 _log = logging.getLogger(__name__)
@@ -91,7 +92,11 @@ class Server:
             app.router.add_get(path, self._health)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSE_S
+            app,
+            access_log=None,
+            logger=protocol_log(),
+            handler_cancellation=True,
+            shutdown_timeout=_CLOSE_S,
         )
         await runner.setup()
         self._runners.append(runner)
@@ -210,8 +215,11 @@ def _guarded(guard: Guard) -> Middleware:
             return _written(error_response(error))
         except web.HTTPRequestEntityTooLarge:
             return _written(error_response(_too_large()))
+        except web.RequestPayloadError:
+            return _written(error_response(bad_request("the request's body cannot be read")))
         except web.HTTPException as error:
-            return _written(error_response(ApiError(error.status, error.reason, error.reason)))
+            reason = error.reason.replace(" ", "")
+            return _written(error_response(ApiError(error.status, reason, error.reason)))
         except ConnectionResetError:
             return web.Response(status=499)  # the client has gone; nobody reads this
         except Exception:

@@ -197,3 +197,37 @@ def test_a_guard_without_a_default_port_wants_the_port() -> None:
     guard.check("/livez", ["localhost:443"], ["https://localhost"], [])
     with pytest.raises(ApiError):
         Guard("https", ["localhost"], 4430, "t").check("/livez", ["localhost"], [], [])
+
+
+@pytest.mark.parametrize(
+    "ending", [b"\x01\r\n\r\n", b"a" * 10_000 + b"\r\n\r\n"], ids=["control", "long"]
+)
+async def test_no_token_is_logged_with_a_malformed_request(
+    running: Running, caplog: pytest.LogCaptureFixture, ending: bytes
+) -> None:
+    context = ssl.create_default_context(cafile=running.certificate)
+    port = running.server.ports[0]
+    with caplog.at_level("DEBUG"):
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            head = f"GET /version HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer "
+            writer.write(head.encode() + running.token.encode() + ending)
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+    assert b" 400 " in answer
+    assert "malformed request refused" in caplog.text
+    assert running.token not in caplog.text
+
+
+async def test_a_body_that_is_not_compressed_as_it_says(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, answer, _ = await running.request(
+        "POST",
+        "/apis/test.dev/v1/namespaces/default/widgets",
+        raw=b"abcd",
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert (status, answer["reason"]) == (400, "BadRequest")
+    assert "request failed" not in caplog.text
