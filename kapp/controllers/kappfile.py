@@ -1,9 +1,10 @@
 """Kappfile: evaluates the file, and keeps the objects that it wants in kapp's API.
 
-Woken by Kappfile objects and by their FileWatches. An error
-leaves the objects of the evaluation before it as they are, and is shown in the status and in the
-Kappfile's logs. `status.running` is set from before the first object is written until the last one
-is, so that nobody takes half of the objects for all of them (`kapp.controllers.inventory`).
+Woken by Kappfile objects, by their FileWatches, and by the loss of an object that they own, which
+is made again. An error leaves the objects of the evaluation before it as they are, and is shown in
+the status and in the Kappfile's logs. `status.running` is set from before the first object is
+written until the last one is, so that nobody takes half of the objects for all of them
+(`kapp.controllers.inventory`).
 """
 
 from __future__ import annotations
@@ -52,11 +53,16 @@ class KappfileOptions(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class _Evaluated(msgspec.Struct):
-    """The last outcome of a Kappfile, and what was watched when it was evaluated."""
+    """The last outcome of a Kappfile, and what was watched when it was evaluated.
+
+    `watch` is the FileWatch that it wants, `written` the last outcome whose objects were written.
+    """
 
     uid: str
     outcome: Outcome
     watched_before: frozenset[Path]
+    watch: FileWatch
+    written: Outcome | None
 
 
 class KappfileReconciler:
@@ -110,9 +116,16 @@ class KappfileReconciler:
             and last.uid == kappfile.metadata.uid
             and not last.outcome.changed_on_disk(last.watched_before)
         ):
+            await self._restore(kappfile, last)
             return None
         await self._evaluate(kappfile, event, given)
         return None
+
+    async def _restore(self, kappfile: Kappfile, last: _Evaluated) -> None:
+        """Make again what somebody deleted."""
+        await self._objects.ensure(last.watch)
+        if last.written is not None:
+            await self._write_objects(kappfile, last.written)
 
     async def _input(self, kappfile: Kappfile) -> tuple[str, str]:
         """The newest event of its own FileWatch, and the name of everything it is evaluated by."""
@@ -146,14 +159,17 @@ class KappfileReconciler:
         last = self._evaluated.get(name)
         watched = frozenset(last.outcome.watched_paths) if last is not None else frozenset()
         error = outcome.error or self._refusal(outcome)
-        await self._watch(kappfile, outcome, watched if error is not None else frozenset())
+        watch = self._watch_of(kappfile, outcome, watched if error is not None else frozenset())
+        await self._objects.ensure(watch)
+        written = last.written if last is not None else None
         if error is None:
             try:
                 await self._write_objects(kappfile, outcome)
+                written = outcome
             except KappError as refused:
                 error = refused
         self._say(name, outcome, error)
-        self._evaluated[name] = _Evaluated(kappfile.metadata.uid, outcome, watched)
+        self._evaluated[name] = _Evaluated(kappfile.metadata.uid, outcome, watched, watch, written)
         result = outcome.result
         await self._write(
             kappfile,
@@ -206,10 +222,9 @@ class KappfileReconciler:
         )
         await self._objects.write_status(kappfile, before)
 
-    async def _watch(self, kappfile: Kappfile, outcome: Outcome, also: frozenset[Path]) -> None:
+    def _watch_of(self, kappfile: Kappfile, outcome: Outcome, also: frozenset[Path]) -> FileWatch:
         """Watch what it read; after an error also what it read before, as it got less far."""
-        watch = wants.watch_of(kappfile, {*outcome.watched_paths, *also}, outcome.watched_trees)
-        await self._objects.ensure(watch)
+        return wants.watch_of(kappfile, {*outcome.watched_paths, *also}, outcome.watched_trees)
 
     async def _write_objects(self, kappfile: Kappfile, outcome: Outcome) -> None:
         resources = outcome.result.resources if outcome.result is not None else ()

@@ -76,6 +76,16 @@ def owner_key(owner: type[TypedObject]) -> KeysOf:
     return keys
 
 
+def lost(get: Callable[[ObjectKey], Object | None], owner: type[TypedObject]) -> KeysOf:
+    """The key of the `owner` of an object that is gone; `get` finds those that are there."""
+    of_owner = owner_key(owner)
+
+    def keys(obj: Object) -> Iterable[ObjectKey]:
+        return of_owner(obj) if get(key_of(obj)) is None else ()
+
+    return keys
+
+
 def referring(
     others: Callable[[], Iterable[Object]], names: Callable[[Object], Iterable[str]]
 ) -> KeysOf:

@@ -134,6 +134,7 @@ class Wiring:
             kappfile,
             self._source(Kappfile, matters=wakes.spec_changed),
             self._source(FileWatch, kappfile.keys_of_watch),
+            *(self._losses(cls) for cls in (KubernetesApply, UIResource, ConfigMap)),
             workers=1,
         )
 
@@ -262,6 +263,11 @@ class Wiring:
     ) -> wakes.KeysOf:
         """The objects of a kind that name the changed one."""
         return wakes.referring(self.manager.reflector(self._client, resource_of(cls)).list, names)
+
+    def _losses(self, cls: type[TypedObject]) -> Source:
+        """Objects of a kind that the Kappfile owns and that are gone."""
+        found = self.manager.reflector(self._client, resource_of(cls)).get
+        return self._source(cls, wakes.lost(found, Kappfile))
 
     def _all_clusters(self, _obj: Object) -> Iterable[ObjectKey]:
         return [ObjectKey("", name) for name in self.connections.names()]

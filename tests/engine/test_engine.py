@@ -12,6 +12,7 @@ import pytest
 from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.configmap import ConfigMap
+from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
@@ -332,6 +333,29 @@ async def test_a_deleted_forward_is_made_again(project: Project) -> None:
 
     await eventually(again)
     assert await get_page(port) == "hello"
+
+
+async def test_what_a_kappfile_owns_is_made_again(project: Project) -> None:
+    project.write(Kappfile="k8s_yaml('a.yaml')\n", a__yaml=config_map("a"))
+    engine = await project.start()
+    await ready(engine, "uncategorized")
+    live = await project.live(CONFIG_MAPS, "a")
+    objects = TypedClient(engine.client)
+    owned = [
+        (KubernetesApply, "uncategorized"),
+        (UIResource, "uncategorized"),
+        (ConfigMap, "uncategorized-disable"),
+        (FileWatch, MAIN),
+    ]
+    for cls, name in owned:
+        await objects.delete(cls, name)
+    for cls, name in owned:
+        await eventually(lambda cls=cls, name=name: objects.get(cls, name))
+    await ready(engine, "uncategorized")
+    assert await project.live(CONFIG_MAPS, "a") == live  # it was never deleted
+
+    project.write(a__yaml=config_map("a", "two"))
+    await eventually(lambda: _has_value(project, "a", "two"))
 
 
 async def test_one_engine_for_a_kappfile(project: Project) -> None:
