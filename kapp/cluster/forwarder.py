@@ -98,6 +98,10 @@ class ForwardState:
         port = container_port(self.forward, backend.ports)
         return await self._owner.dialer(backend).open(port, receiver)
 
+    def is_staying(self, backend: Backend) -> bool:
+        """Whether a pod is still there and not being deleted."""
+        return any(b.uid == backend.uid and not b.deleting for b in self._owner.ranked)
+
     def failed(self, backend: Backend, error: KappError, waiting_s: float) -> None:
         """A connection found no pod at `backend`, and has waited for one for `waiting_s`."""
         self._last_error = error.one_line()

@@ -172,7 +172,8 @@ class Splice(asyncio.Protocol):
             if self._committed:
                 return
             if error is None:
-                empty_closes += 1
+                # From a pod that is being stopped it says nothing about the next one.
+                empty_closes += self._forward.is_staying(backend)
                 idle = not self._kept_bytes and self._loop.time() - started > _IDLE_CLOSE_S
                 if idle or empty_closes > _EMPTY_CLOSES:
                     self._finish()

@@ -422,6 +422,25 @@ async def test_a_pod_that_means_to_close_without_a_word(world: World) -> None:
     assert 1 <= len(taken) <= 3
 
 
+async def test_a_pod_that_is_being_stopped_closes_without_a_word(world: World) -> None:
+    asked = 0
+
+    async def stopping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readline()
+        asked += 1
+        writer.close()
+
+    await world.run_pod("a", stopping)
+    world.forwarder.set_backends([pod("a", deleting=True)])
+    await world.forward()
+    asking = asyncio.create_task(world.ask())
+    await until(lambda: asked > 3)
+    await world.run_pod("b")
+    world.forwarder.set_backends([pod("a", ready=False, deleting=True), pod("b")])
+    assert await asking == b"b got hello\n"
+
+
 async def test_a_port_in_use_is_said_and_taken_over(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
