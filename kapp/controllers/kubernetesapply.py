@@ -348,7 +348,8 @@ def _is_applied(status: KubernetesApplyStatus, digest: str) -> bool:
     Not if another one was tried since, or the same one again in vain: that may have changed half of
     the objects, so going back to what was applied before means to apply it.
     """
-    return status.applied_input_hash == status.attempted_input_hash == digest and not status.attempts
+    tried = (status.applied_input_hash, status.attempted_input_hash)
+    return tried == (digest, digest) and not status.attempts
 
 
 def _identity(obj: Object) -> str:
