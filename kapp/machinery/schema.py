@@ -24,6 +24,10 @@ _DEEPEST = 200
 """Levels of nesting: deeper is refused rather than exhausting the stack."""
 
 
+_LARGEST_INT64 = (1 << 63) - 1
+_LARGEST_INT32 = (1 << 31) - 1
+
+
 class Findings(NamedTuple):
     """What a check found; both empty when all is well."""
 
@@ -40,6 +44,7 @@ class _Node:
     schema: Mapping[str, Any]
     types: frozenset[str] = frozenset()
     nullable: bool = False
+    largest: int = _LARGEST_INT64
     open: bool = True
     properties: dict[str, _Node] = field(default_factory=dict)
     pending: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -101,6 +106,8 @@ class Checker:
         if _reference(schema) is not None:
             return self._compile(schema)
         node = _Node(schema, types=_types(schema), nullable=bool(schema.get("nullable")))
+        if schema.get("format") in ("int32", "int-or-string"):
+            node.largest = _LARGEST_INT32
         node.pending = dict(schema.get("properties") or {})
         additional = schema.get("additionalProperties")
         preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
@@ -146,7 +153,7 @@ class _Walk:
         self._depth = 0
 
     def visit(self, value: Json, node: _Node, path: str) -> None:
-        if node.types and not _has_type(value, node.types):
+        if node.types and not _has_type(value, node.types, node.largest):
             self._wrong_type(value, node, path)
             return
         if self._depth > _DEEPEST:
@@ -229,15 +236,15 @@ def _types(schema: Mapping[str, Any]) -> frozenset[str]:
     return frozenset()
 
 
-def _has_type(value: Json, types: frozenset[str]) -> bool:
-    if json_type(value) in types:
-        return True
+def _has_type(value: Json, types: frozenset[str], largest: int) -> bool:
+    found = json_type(value)
+    if found not in ("integer", "number"):
+        return found in types
     # A whole number is a number, and 3.0 is an integer, as in JSON Schema.
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, int):
-        return "number" in types
-    return isinstance(value, float) and "integer" in types and value.is_integer()
+    if "number" in types:
+        return True
+    whole = found == "integer" or value.is_integer()
+    return "integer" in types and whole and -largest - 1 <= value <= largest
 
 
 _META = Checker(metaschema.OBJECT_META, metaschema.DEFINITIONS)

@@ -164,3 +164,23 @@ def test_metadata_has_the_servers_schema() -> None:
     found = CHECKER.check_types(obj)
     assert found.unknown == ["metadata.foo"]
     assert [c.field for c in found.causes] == ["metadata.labels.a"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "fits"),
+    [
+        ({"type": "integer", "format": "int32"}, 2**31 - 1, True),
+        ({"type": "integer", "format": "int32"}, 2**31, False),
+        ({"type": "integer", "format": "int32"}, -(2**31), True),
+        ({"type": "integer", "format": "int64"}, 2**31, True),
+        ({"type": "integer"}, 2**63, False),
+        ({"type": "integer"}, 1e20, False),
+        ({"type": "integer"}, 3.0, True),
+        ({"type": "integer"}, True, False),
+        ({"type": "number"}, 1e20, True),
+        ({"x-kubernetes-int-or-string": True}, "1e20", True),
+    ],
+)
+def test_integers_have_the_size_that_go_gives_them(schema: Any, value: Any, fits: bool) -> None:
+    checker = Checker({"type": "object", "properties": {"n": schema}}, {})
+    assert (checker.check_types({"n": value}).causes == []) == fits
