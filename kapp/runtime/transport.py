@@ -201,7 +201,8 @@ class HttpTransport:
         """
         with self._errors():
             for refresh in (False, True):
-                sent = await self._all_headers({}, refresh=refresh)
+                # The kubelet, which answers upgrades, has no JSON to offer: 406 for our usual Accept.
+                sent = await self._all_headers({"Accept": "*/*"}, refresh=refresh)
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
                         opened: aiohttp.ClientWebSocketResponse = await self.session.ws_connect(

@@ -280,6 +280,20 @@ async def test_authorization_is_refreshed_once_after_a_401():
         await opened.close()
 
 
+async def test_a_websocket_is_acceptable_whatever_its_type():
+    async def handler(request):
+        # kube-apiserver hands upgrades on to the kubelet, which answers 406 to all but this.
+        if request.headers["Accept"] != "*/*":
+            return web.Response(status=406)
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.close()
+        return ws
+
+    async with serving(handler) as url, RemoteClient(url) as client:
+        await (await client.ws_connect("/x")).close()
+
+
 async def test_a_refused_websocket_is_an_api_error():
     async def handler(request):
         return web.json_response({}, status=403)
