@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from kapp.machinery.objects import Object, name_of
-from kapp.machinery.status import bad_request
+from kapp.machinery.status import ApiError, bad_request
 from kapp.minicluster.node import podspec
 
 if TYPE_CHECKING:
@@ -36,6 +36,22 @@ def handlers(node: Node) -> Mapping[tuple[str, str], Handler]:
         ("pods", "attach"): commands.attach,
         ("pods", "portforward"): ForwardStreams(node).forward,
     }
+
+
+def check_upgrade(request: web.Request, what: str) -> None:
+    """Refuse what is not a websocket that this node answers. `what` names the stream.
+
+    Raises ApiError: 400 for another protocol, and 406, as the kubelet does, for a client that does
+    not accept any type of answer.
+    """
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise bad_request(
+            f"Upgrade request required: the embedded cluster answers {what} over websockets "
+            "(kubectl 1.31 and newer)"
+        )
+    accepted = request.headers.get("Accept", "*/*").split(",")
+    if all(one.partition(";")[0].strip() != "*/*" for one in accepted):
+        raise ApiError(406, "NotAcceptable", "406: Not Acceptable\n\nAvailable representations: ")
 
 
 def chosen_container(pod: Object, wanted: str) -> str:

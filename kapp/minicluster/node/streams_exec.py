@@ -23,6 +23,7 @@ from kapp.machinery.status import bad_request
 from kapp.minicluster.node.runtime import RuntimeFailure
 from kapp.minicluster.node.state import ContainerState, PodState
 from kapp.minicluster.node.streams import (
+    check_upgrade,
     chosen_container,
     read_some,
     write_all,
@@ -75,11 +76,7 @@ class _Channels:
     """One websocket that speaks the channel protocol."""
 
     def __init__(self, request: web.Request) -> None:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise bad_request(
-                "Upgrade request required: the embedded cluster answers exec and attach over "
-                "websockets (kubectl 1.30 and newer)"
-            )
+        check_upgrade(request, "exec and attach")
         self._request = request
         self._ws = web.WebSocketResponse(
             protocols=(channels.V5, channels.V4), max_msg_size=0, compress=False

@@ -19,6 +19,7 @@ from kapp.aio.supervise import TaskGroup
 from kapp.machinery.objects import Object, name_of
 from kapp.machinery.status import bad_request
 from kapp.minicluster.node.runtime import RuntimeFailure
+from kapp.minicluster.node.streams import check_upgrade
 from kapp.wire import channels, spdy
 
 if TYPE_CHECKING:
@@ -48,11 +49,7 @@ class ForwardStreams:
 
     async def forward(self, request: web.Request, pod: Object) -> web.StreamResponse:
         """GET …/portforward with a websocket upgrade."""
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            raise bad_request(
-                "Upgrade request required: the embedded cluster forwards ports over websockets "
-                "(kubectl 1.31 and newer)"
-            )
+        check_upgrade(request, "port-forward")
         state = self._node.state_of(pod)
         if state is None or not state.sandbox:
             phase = (pod.get("status") or {}).get("phase") or "Pending"

@@ -187,6 +187,13 @@ async def test_exec_of_what_is_not_there(client: Client, sleeper: None) -> None:
     assert "at least 1" in await _refused(client, "/pod/exec?command=true")
 
 
+async def test_a_websocket_for_which_only_json_is_acceptable(client: Client, sleeper: None) -> None:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Accept": "application/json"}
+    for path in ("/pod/exec?command=true&stdout=1", "/pod/attach?stdout=1", "/pod/portforward"):
+        async with client.get(path, headers=headers) as response:
+            assert response.status == 406
+
+
 async def test_attach(cluster: Cluster, client: Client) -> None:
     await cluster.run(shell("while read line; do echo got $line; done; exit 4", stdin=True),
                       restartPolicy="Never")  # fmt: skip
