@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@python=$$(for name in "$${PYTHON:-python3}" python3.13 python3.12 python3.11; do \
@@ -76,3 +76,23 @@ format: $(VENV)/.installed-dev ## Format the code in place
 clean: ## Remove .venv and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What these make lies outside the checkout (tests/realcluster/README.md); a cluster of your own
+# instead: KAPP_TEST_KUBECONFIG=PATH make check-real.
+REAL_CLUSTER := $(BIN)/python -m tests.realcluster
+
+.PHONY: real-cluster
+real-cluster: $(VENV)/.installed-dev ## Start a real Kubernetes on loopback (Linux, root, Go)
+	@$(REAL_CLUSTER) start
+
+.PHONY: real-cluster-stop
+real-cluster-stop: $(VENV)/.installed-dev ## Remove it, and all it made
+	@$(REAL_CLUSTER) stop
+
+.PHONY: check-real
+check-real: $(VENV)/.installed-dev ## The journeys and conformance tests against it
+	@$(REAL_CLUSTER) check
+
+.PHONY: check-real-if-possible
+check-real-if-possible: $(VENV)/.installed-dev ## The same; says loudly where it cannot run
+	@$(REAL_CLUSTER) check-if-possible

@@ -1,0 +1,40 @@
+"""Runs the tests that are told about a cluster, against this one or one that is given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from . import lifecycle
+from .layout import REPOSITORY, Cache, Run
+
+# Every test that looks at KAPP_TEST_KUBECONFIG; all others never talk to a real cluster.
+_TESTS = ("tests/conformance", "tests/engine", "tests/journeys")
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Run them with pytest and more of its arguments; returns its exit code.
+
+    A cluster that was running stays; one that was started for this is removed.
+    """
+    given = os.environ.get("KAPP_TEST_KUBECONFIG", "")
+    if given:
+        return _pytest(Path(given), arguments)
+    run = Run.of_machine()
+    was_running = lifecycle.is_running(run)
+    try:
+        return _pytest(lifecycle.start(Cache.of_user(), run), arguments)
+    finally:
+        if not was_running:
+            lifecycle.stop(run)
+
+
+def _pytest(kubeconfig: Path, arguments: list[str]) -> int:
+    tests = [name for name in _TESTS if (REPOSITORY / name).exists()]
+    # The node is as slow as the rest of the machine: a test's limit is for what hangs.
+    options = ["--timeout=180", *(arguments or tests)]
+    environment = {**os.environ, "KAPP_TEST_KUBECONFIG": str(kubeconfig)}
+    command = [sys.executable, "-m", "pytest", *options]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
