@@ -138,7 +138,9 @@ class Host:
 
     def _execute(self, path: Path, shown: str, text: str) -> Any:
         _check_nesting(shown, text)
-        tree = _parse(shown, text)
+        _parse(shown, text)
+        # The value of a file's last expression would be handed to Python, which not all can be.
+        tree = _parse(shown, f"{text}\nNone\n")
         module = starlark.Module()
         for name, function in self._callables.items():
             module.add_callable(name, function)

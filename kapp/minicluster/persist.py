@@ -74,8 +74,8 @@ class Persistence:
         """Open or make the file (0600). Raises ConfigError if it is no database of kapp's."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(descriptor)
+        database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
-            database = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=NORMAL")
             (found,) = database.execute("PRAGMA user_version").fetchone()
@@ -84,6 +84,7 @@ class Persistence:
             database.executescript(_TABLES)
             database.execute(f"PRAGMA user_version={_FORMAT}")
         except sqlite3.DatabaseError as e:
+            database.close()
             raise ConfigError(
                 f"the embedded cluster's state cannot be read: {e}",
                 location=str(self._path),

@@ -261,3 +261,11 @@ def test_tabs_and_byte_order_marks_of_existing_tiltfiles(project):
 
 def test_a_tab_elsewhere_is_still_an_error(project):
     assert project.fails("x =\t1").message == "syntax error: tabs are not allowed"
+
+
+@pytest.mark.parametrize(
+    "last", ["load_dynamic('lib.star')", "lambda: 1", "struct(f=print)", "# a comment", "x = 1"]
+)
+def test_the_last_expression_of_a_file_may_be_anything(go, last):
+    go.write("lib.star", "def f():\n    pass\n")
+    assert go.run(last).resources == ()

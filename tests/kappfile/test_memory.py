@@ -8,7 +8,7 @@ import pytest
 
 from kapp.kappfile.host import Host
 
-RUNS = 20  # the native side lets go of the last two or three a little later
+RUNS = 40  # the native side lets go of the last few a little later
 
 
 def hosts():
