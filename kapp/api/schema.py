@@ -90,6 +90,9 @@ def _schema(source: Mapping[str, Any], description: str = "") -> dict[str, Any]:
     for key in ("items", "additionalProperties"):
         if isinstance(rest.get(key), dict):
             rest[key] = _schema(rest[key])
+    if "enum" in rest:
+        # msgspec leaves it out for a Literal; all of kapp's are strings.
+        rest.setdefault("type", "string")
     if description:
         rest["description"] = description
     if _DEFAULT in source:

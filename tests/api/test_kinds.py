@@ -144,3 +144,10 @@ def test_schemas_are_openapi() -> None:
             assert schema.get("description"), name
             for field, child in schema.get("properties", {}).items():
                 assert child.get("description"), f"{name}.{field} has no description"
+
+
+def test_every_enumeration_has_a_type():
+    for kind in scheme():
+        for definition in kind.definitions.values():
+            for name, schema in (definition.get("properties") or {}).items():
+                assert "enum" not in schema or schema["type"] == "string", name

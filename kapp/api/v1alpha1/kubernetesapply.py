@@ -76,7 +76,7 @@ class Link(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
 
 
 class KubernetesApplySpec(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """What to apply, and what to do with the pods that result.
+    """The objects to apply, and what to do with the pods that result.
 
     Attributes:
         yaml: Objects to apply; documents separated by `---`.
@@ -189,7 +189,7 @@ class KubernetesApply(TypedObject, rename="camel", omit_defaults=True, kw_only=T
     """Objects that the cluster is kept in line with.
 
     Attributes:
-        spec: What to apply.
+        spec: What is wanted.
         status: How it goes.
     """
 
