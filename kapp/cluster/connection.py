@@ -19,11 +19,12 @@ import aiohttp
 from kapp.cluster.credentials import Credential, credentials_for
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.errors import ClusterError, ConfigError, KappError, Unreachable
-from kapp.machinery.objects import Resource
+from kapp.machinery.objects import Resource, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.remote import RemoteClient
 
 _NODES = Resource("", "v1", "nodes", "Node", False)
+_NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
 _USER_AGENT = "kapp"
 
 
@@ -106,6 +107,18 @@ class Connection:
         """The server's version, such as `v1.36.2`. Raises ApiError, Unreachable."""
         answer = await self.client.get_json("/version")
         return str(answer.get("gitVersion") or "") if isinstance(answer, dict) else ""
+
+    async def identity(self) -> str:
+        """What tells this cluster from another at the same address; "" where it is not shown.
+
+        The UID of the kube-system namespace, as is customary. Raises KappError.
+        """
+        try:
+            return uid_of(await self.client.get(_NAMESPACES, "kube-system"))
+        except ApiError as e:
+            if e.code in (403, 404):
+                return ""
+            raise
 
     async def ws_connect(
         self,

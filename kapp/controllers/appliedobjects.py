@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kapp.cluster.prepare import PART_OF_LABEL, RESOURCE_ANNOTATION
-from kapp.controllers.connections import Connections
+from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
@@ -68,6 +68,7 @@ class AppliedObjects:
         self._wake = wake
         self._followed: dict[str, list[_Followed]] = {}
         self._reflectors: dict[_Place, Reflector] = {}
+        self._handles: dict[str, ClusterHandle | None] = {}
         self._deleted: set[str] = set()
 
     def follow(self, name: str, cluster: str, returned: Sequence[Object]) -> None:
@@ -75,6 +76,16 @@ class AppliedObjects:
         for obj in returned:
             self._deleted.discard(uid_of(obj))
         self._followed[name] = [_Followed(obj, self._place(cluster, obj)) for obj in returned]
+
+    async def renew(self, cluster: str) -> None:
+        """Watch nothing through a connection that was replaced."""
+        handle = self._connections.get(cluster)
+        if self._handles.get(cluster) is handle:
+            return
+        self._handles[cluster] = handle
+        old = [place for place in self._reflectors if place[0] == cluster]
+        for reflector in [self._reflectors.pop(place) for place in old]:
+            await self._manager.release(reflector)
 
     def drop(self, name: str) -> None:
         """Follow nothing of `name`."""
@@ -117,9 +128,10 @@ class AppliedObjects:
             self._wake(ObjectKey("", name))
 
     def _newest(self, one: _Followed) -> Object:
-        if one.place is None:
+        reflector = self._reflectors.get(one.place) if one.place is not None else None
+        if reflector is None:
             return one.returned
-        cached = self._reflectors[one.place].get(key_of(one.returned))
+        cached = reflector.get(key_of(one.returned))
         if cached is None or uid_of(cached) != uid_of(one.returned):
             return one.returned
         if _generation(cached) < _generation(one.returned):

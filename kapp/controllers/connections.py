@@ -32,10 +32,11 @@ class Connections:
     """Clusters' connections.
 
     Args:
-        resolve: the kubeconfig's context for what a Cluster's spec names; raises ConfigError.
+        resolve: the kubeconfig's context for what a Cluster's spec names, read again from the file
+            if the second argument is True; raises ConfigError.
     """
 
-    def __init__(self, resolve: Callable[[KubernetesClusterConnection], KubeContext]) -> None:
+    def __init__(self, resolve: Callable[[KubernetesClusterConnection, bool], KubeContext]) -> None:
         self._resolve = resolve
         self._handles: dict[str, ClusterHandle] = {}
 
@@ -51,10 +52,35 @@ class Connections:
         """The handle; a new one if the spec is another than before. Raises ConfigError."""
         handle = self._handles.get(name)
         if handle is None or handle.spec != spec:
-            await self.drop(name)
-            connection = Connection(self._resolve(spec))
-            handle = ClusterHandle(spec, connection, RestMapping(connection.client))
-            self._handles[name] = handle
+            handle = await self._replace(name, spec, self._resolve(spec, False))
+        return handle
+
+    async def renew(self, name: str) -> bool:
+        """Read the kubeconfig again: whether there is a new handle, as the old one led nowhere.
+
+        Raises ConfigError.
+        """
+        handle = self._handles[name]
+        context = self._resolve(handle.spec, True)
+        if context == handle.connection.context:
+            return False
+        await self._replace(name, handle.spec, context)
+        return True
+
+    async def start_anew(self, name: str) -> None:
+        """A new handle to the same server: nothing that was known of it holds any more."""
+        handle = self._handles[name]
+        await self._replace(name, handle.spec, handle.connection.context)
+
+    async def _replace(
+        self, name: str, spec: KubernetesClusterConnection, context: KubeContext
+    ) -> ClusterHandle:
+        connection = Connection(context)
+        handle = ClusterHandle(spec, connection, RestMapping(connection.client))
+        old = self._handles.get(name)
+        self._handles[name] = handle
+        if old is not None:
+            await old.connection.close()
         return handle
 
     async def drop(self, name: str) -> None:

@@ -22,7 +22,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
 from kapp.cluster.inventory import MemberKey
 from kapp.controllers.applyinput import wanted_keys
 from kapp.controllers.applystatus import is_applied, is_failed
-from kapp.controllers.connections import Connections
+from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.machinery.objects import Object, ObjectKey, gvk_of
@@ -53,7 +53,7 @@ class InventoryReconciler:
         self._inventories = inventories
         self._log = log
         # What was wanted when nothing else was left in the cluster; None before the first look.
-        self._pruned: dict[str, set[MemberKey]] = {}
+        self._pruned: dict[str, tuple[ClusterHandle, set[MemberKey]]] = {}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Delete what no KubernetesApply of the cluster wants any more."""
@@ -75,8 +75,8 @@ class InventoryReconciler:
             if not is_applied(apply):
                 wanted |= _applied_before(apply)
         pruned = self._pruned.get(key.name)
-        if pruned is not None and pruned <= wanted:
-            self._pruned[key.name] = wanted
+        if pruned is not None and pruned[0] is handle and pruned[1] <= wanted:
+            self._pruned[key.name] = handle, wanted
             return None
         if any(is_failed(one) and not one.status.applied_input_hash for one in applies):
             # Nobody knows which of the surplus objects it would have replaced.
@@ -87,7 +87,7 @@ class InventoryReconciler:
             self._log.write(MAIN, f"deleted {name}: it has left the project\n")
         for left in removal.left:
             self._log.write(MAIN, f"kept {left.object}: {left.why}\n")
-        self._pruned[key.name] = wanted
+        self._pruned[key.name] = handle, wanted
         return None
 
     async def _settled(self) -> bool:

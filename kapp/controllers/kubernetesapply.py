@@ -96,6 +96,8 @@ class KubernetesApplyReconciler:
         self._tasks = TaskGroup("applies")
         # What the cluster returned last: rebuilt by applying, which changes nothing there.
         self._results: dict[str, dict[str, Object]] = {}
+        # Where it was applied.
+        self._handles: dict[str, ClusterHandle] = {}
 
     async def close(self) -> None:
         """Give up what is running."""
@@ -139,6 +141,7 @@ class KubernetesApplyReconciler:
         if handle is None:
             self._wait(apply, Hold("waiting-for-cluster", "its cluster is not connected"))
             return None
+        await self._begin_anew_elsewhere(apply, handle)
         inventory = self._inventories.of(apply.spec.cluster, handle)
         try:
             given = input_of(apply, part_of=inventory.id, events=await self._events(apply))
@@ -150,6 +153,17 @@ class KubernetesApplyReconciler:
             self._fail(apply, error)
             return None
         return await self._follow(key, apply, given, handle)
+
+    async def _begin_anew_elsewhere(self, apply: KubernetesApply, handle: ClusterHandle) -> None:
+        """Forget what was applied through another connection: the cluster may be another too."""
+        await self._live.renew(apply.spec.cluster)
+        if self._handles.get(apply.name, handle) is not handle:
+            self._drop(apply.name)
+            status = apply.status
+            status.applied_input_hash = status.attempted_input_hash = ""
+            status.attempts, status.error = 0, ""
+            status.objects, status.result_yaml = [], ""
+        self._handles[apply.name] = handle
 
     async def _follow(
         self, key: ObjectKey, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
@@ -335,6 +349,7 @@ class KubernetesApplyReconciler:
         """Forget a resource: end its run, follow its objects no more."""
         self._cancel(name)
         self._results.pop(name, None)
+        self._handles.pop(name, None)
         self._live.drop(name)
 
     def _cancel(self, name: str) -> None:

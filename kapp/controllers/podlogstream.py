@@ -50,6 +50,7 @@ class _Stream(msgspec.Struct):
     tasks: TaskGroup
     containers: dict[str, _Container]
     pod: Object
+    handle: ClusterHandle
 
 
 class PodLogStreamReconciler:
@@ -82,8 +83,12 @@ class PodLogStreamReconciler:
         """Follow the containers there are, and write down how that goes."""
         obj = await self._objects.get(PodLogStream, key.name)
         stream = self._streams.get(key.name)
+        handle = self._connections.get(obj.spec.cluster) if obj is not None else None
         if stream is not None and (
-            obj is None or obj.metadata.uid != stream.uid or obj.spec != stream.spec
+            obj is None
+            or obj.metadata.uid != stream.uid
+            or obj.spec != stream.spec
+            or handle is not stream.handle
         ):
             del self._streams[key.name]
             await stream.tasks.close()
@@ -91,7 +96,6 @@ class PodLogStreamReconciler:
         if obj is None:
             return None
         before = encode(obj)
-        handle = self._connections.get(obj.spec.cluster)
         again_s: float | None = None
         if handle is None:
             obj.status.error = f"cluster {obj.spec.cluster} is not connected"
@@ -120,7 +124,7 @@ class PodLogStreamReconciler:
         obj.status.error = ""
         if stream is None:
             tasks = TaskGroup(f"logs of {key.name}")
-            stream = _Stream(obj.metadata.uid, obj.spec, tasks, {}, pod)
+            stream = _Stream(obj.metadata.uid, obj.spec, tasks, {}, pod, handle)
             self._streams[key.name] = stream
         stream.pod = pod
         for name in _wanted(obj.spec, pod):

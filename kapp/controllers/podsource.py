@@ -52,14 +52,20 @@ class PodSource:
         manager: runs the reflectors.
         handle: the cluster.
         wake: called with the name of each KubernetesDiscovery that a change concerns.
+        on_health: called when a watch breaks or heals.
     """
 
     def __init__(
-        self, manager: Manager, handle: ClusterHandle, wake: Callable[[str], None]
+        self,
+        manager: Manager,
+        handle: ClusterHandle,
+        wake: Callable[[str], None],
+        on_health: Callable[[], None],
     ) -> None:
         self.handle = handle
         self._manager = manager
         self._wake = wake
+        self._on_health = on_health
         self._owners = Owners(handle.connection.client, handle.mapping)
         self._tasks = TaskGroup("pod owners")
         self._reflectors: dict[str, Reflector] = {}
@@ -152,8 +158,12 @@ class PodSource:
         )
         self._reflectors[namespace] = reflector
         reflector.subscribe(self._on_change)
-        reflector.subscribe_health(lambda _: self._wake_namespace(namespace))
+        reflector.subscribe_health(lambda _: self._health_changed(namespace))
         self._tasks.spawn(self._when_synced(reflector, namespace), f"sync {namespace}")
+
+    def _health_changed(self, namespace: str) -> None:
+        self._wake_namespace(namespace)
+        self._on_health()
 
     async def _when_synced(self, reflector: Reflector, namespace: str) -> None:
         await reflector.synced.wait()
@@ -229,14 +239,22 @@ def _ran_to_its_end(pod: Object) -> bool:
 
 
 class PodSources:
-    """The pod source of each cluster, made at first use."""
+    """The pod source of each cluster, made at first use.
+
+    `wake` is called with the key of a KubernetesDiscovery, `on_health` with that of a Cluster.
+    """
 
     def __init__(
-        self, manager: Manager, connections: Connections, wake: Callable[[ObjectKey], None]
+        self,
+        manager: Manager,
+        connections: Connections,
+        wake: Callable[[ObjectKey], None],
+        on_health: Callable[[ObjectKey], None],
     ) -> None:
         self._manager = manager
         self._connections = connections
         self._wake = wake
+        self._on_health = on_health
         self._sources: dict[str, PodSource] = {}
 
     async def of(self, cluster: str) -> PodSource | None:
@@ -245,10 +263,15 @@ class PodSources:
         source = self._sources.get(cluster)
         if source is not None and source.handle is not handle:
             await self._sources.pop(cluster).close()
-            source = None
+            # Somebody else may have made the new one meanwhile.
+            handle, source = self._connections.get(cluster), self._sources.get(cluster)
         if source is None and handle is not None:
-            source = PodSource(self._manager, handle, lambda name: self._wake(ObjectKey("", name)))
-            self._sources[cluster] = source
+            source = self._sources[cluster] = PodSource(
+                self._manager,
+                handle,
+                lambda name: self._wake(ObjectKey("", name)),
+                lambda: self._on_health(ObjectKey("", cluster)),
+            )
         return source
 
     def known(self, cluster: str) -> PodSource | None:

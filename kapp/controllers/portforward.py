@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
+import aiohttp
 import msgspec
 
 from kapp.api.typed import TypedClient, encode
@@ -94,11 +96,15 @@ class PortForwardReconciler:
     def _start(self, key: ObjectKey, forward: PortForward) -> _Running:
         cluster = forward.spec.cluster
 
-        def dialer(namespace: str, pod: str) -> PodDialer:
+        async def connect(path: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+            # Looked up each time: a pod may outlive the connection that it was found by.
             handle = self._connections.get(cluster)
             if handle is None:
                 raise Unreachable(f"cluster {cluster} is not connected")
-            return PodDialer(handle.connection.ws_connect, namespace, pod)
+            return await handle.connection.ws_connect(path, **options)
+
+        def dialer(namespace: str, pod: str) -> PodDialer:
+            return PodDialer(connect, namespace, pod)
 
         forwarder = Forwarder(
             dialer, now=self._now, on_change=lambda: self._enqueue(key), name=key.name

@@ -161,12 +161,14 @@ class Engine:
             os.close(self._lock)
             self._lock = None
 
-    def _resolve(self, spec: KubernetesClusterConnection) -> KubeContext:
-        if not spec.context and not spec.namespace:
-            return self.config.context
+    def _resolve(self, spec: KubernetesClusterConnection, fresh: bool) -> KubeContext:
+        """The context of a Cluster's spec; `fresh` reads the engine's own from its file again."""
+        own = self.config.context
+        if not spec.context and not spec.namespace and not (fresh and self.config.kubeconfig):
+            return own
         return kubeconfig.load(
-            context=spec.context or self.config.context.context,
-            namespace=spec.namespace,
+            context=spec.context or own.context,
+            namespace=spec.namespace or ("" if spec.context else own.namespace),
             env={**self.config.env, "KUBECONFIG": self.config.kubeconfig},
         )
 

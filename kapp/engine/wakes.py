@@ -57,13 +57,13 @@ def _ever_ready(obj: Object) -> bool:
 
 
 def connection_changed(new: Object, old: Object | None) -> bool:
-    """Whether a Cluster began or ceased to answer, or is another one."""
+    """Whether a Cluster began or ceased to answer, or is another one, connected at another time."""
     return spec_changed(new, old) or old is None or _connected(new) != _connected(old)
 
 
-def _connected(obj: Object) -> tuple[bool, bool]:
+def _connected(obj: Object) -> tuple[str, bool]:
     status = obj.get("status") or {}
-    return bool(status.get("connectedAt")), bool(status.get("error"))
+    return str(status.get("connectedAt") or ""), bool(status.get("error"))
 
 
 def owner_key(owner: type[TypedObject]) -> KeysOf:

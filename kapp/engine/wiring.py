@@ -67,7 +67,7 @@ class Wiring:
     Args:
         client: kapp's API.
         context: the cluster.
-        resolve: the kubeconfig's context for what a Cluster's spec names.
+        resolve: see `Connections`.
         project: see `kapp.engine.project`.
         options: what the command line decided.
         env: the environment that Kappfiles see.
@@ -81,7 +81,7 @@ class Wiring:
         client: Client,
         *,
         context: KubeContext,
-        resolve: Callable[[KubernetesClusterConnection], KubeContext],
+        resolve: Callable[[KubernetesClusterConnection, bool], KubeContext],
         project: str,
         options: KappfileOptions,
         env: dict[str, str],
@@ -99,7 +99,12 @@ class Wiring:
         self._inventories = Inventories(project)
         self._queues: dict[str, Controller] = {}
         self._live = AppliedObjects(self.manager, self.connections, self._waker("kubernetesapply"))
-        self._pods = PodSources(self.manager, self.connections, self._waker("kubernetesdiscovery"))
+        self._pods = PodSources(
+            self.manager,
+            self.connections,
+            self._waker("kubernetesdiscovery"),
+            on_health=self._waker("cluster"),
+        )
         info = KubeContextInfo(context.context, context.namespace, context.is_local)
         self._evaluator = Evaluator(info, env, now)
         self._add_files_and_kappfile(options)
@@ -222,7 +227,7 @@ class Wiring:
     def _add_truths(self, started_at: datetime) -> None:
         self._add(
             "cluster",
-            ClusterReconciler(self._objects, self.connections, self._now),
+            ClusterReconciler(self._objects, self.connections, self._log, self._now),
             self._source(Cluster, matters=wakes.spec_changed),
         )
         self._add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import aiohttp
@@ -425,7 +426,11 @@ async def test_a_cluster_that_is_away_is_told_and_heals(
     path = await asyncio.to_thread(process.start, directory)
     await asyncio.to_thread(process.stop, directory)
     project = Project(tmp_path, str(path), "default")
-    project.write(Kappfile="k8s_yaml('a.yaml')\n", a__yaml=config_map("a"))
+    project.write(
+        Kappfile="k8s_yaml(['a.yaml', 'web.yaml'])\n",
+        a__yaml=config_map("a"),
+        web__yaml=deployment("web"),
+    )
     engine = await project.start()
     objects = TypedClient(engine.client)
 
@@ -443,12 +448,25 @@ async def test_a_cluster_that_is_away_is_told_and_heals(
     try:
         await asyncio.to_thread(process.start, directory)
         await applied(engine, "uncategorized")
+        await ready(engine, "web")
 
         async def healed() -> bool:
             cluster = await objects.get(Cluster, "default")
             return cluster is not None and not cluster.status.error
 
         await eventually(healed)
+
+        # Its state is lost: the same name, another cluster at another address.
+        await asyncio.to_thread(process.stop, directory)
+        await asyncio.to_thread(shutil.rmtree, directory)
+        await asyncio.to_thread(process.start, directory)
+        renewed = Project(tmp_path, str(path), "default")
+        await eventually(lambda: renewed.live(CONFIG_MAPS, "a"))
+        await renewed.cluster.close()
+        await eventually(healed)
+        await ready(engine, "web")
+        logged = b"".join([entry.data async for entry in engine.logs.read([MAIN])])
+        assert b"was made anew" in logged
         await project.close()
         await project.cluster.close()
     finally:
