@@ -52,7 +52,7 @@ def test_summary_has_every_field():
                 "containerID": "containerd://abc",
                 "ready": True,
                 "restartCount": 2,
-                "image": "docker.io/img:latest",
+                "image": "img:latest",
                 "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}},
             }
         ],
@@ -83,7 +83,7 @@ def test_summary_has_every_field():
                 "name": "c",
                 "id": "abc",
                 "ready": True,
-                "image": "docker.io/img:latest",
+                "image": "img:latest",
                 "restarts": 2,
                 "state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}},
                 "ports": [8000],
