@@ -1,0 +1,83 @@
+"""A user who may edit one namespace, and nothing of the cluster, can do all that kapp is for.
+
+Against a real cluster only: the embedded one stores roles and enforces none.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import Project, eventually, free_port, page
+from .manifests import web
+
+_CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-config}
+data: {key: value}
+"""
+
+
+@pytest.fixture
+def developer(project: Project) -> Project:
+    """The project, as typed by a ServiceAccount with the role `edit` in its namespace."""
+    project.kubectl("create", "serviceaccount", "developer")
+    account = f"{project.namespace}:developer"
+    binding = ("rolebinding", "developer", "--clusterrole=edit", f"--serviceaccount={account}")
+    project.kubectl("create", *binding)
+    token = project.kubectl("create", "token", "developer").strip()
+    kubeconfig = json.loads(
+        project.kubectl("config", "view", "--raw", "--flatten", "--minify", "-o", "json")
+    )
+    kubeconfig["users"] = [{"name": "developer", "user": {"token": token}}]
+    kubeconfig["contexts"][0]["context"]["user"] = "developer"
+    path = project.directory.parent / "developer.kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(kubeconfig))
+    return Project(
+        project.directory, {**project.environment, "KUBECONFIG": str(path)}, project.namespace
+    )
+
+
+def _may_not(project: Project, *request: str) -> bool:
+    account = f"system:serviceaccount:{project.namespace}:developer"
+    answer = project.kubectl("auth", "can-i", *request, f"--as={account}", check=False)
+    return answer.strip() == "no"
+
+
+def test_up_save_and_down(developer: Project) -> None:
+    assert _may_not(developer, "list", "namespaces", "--all-namespaces")
+    assert _may_not(developer, "list", "nodes", "--all-namespaces")
+    assert _may_not(developer, "watch", "pods", "--all-namespaces")
+    port = free_port()
+    developer.write("kubernetes.yaml", web())
+    developer.write("config.yaml", _CONFIG)
+    developer.write(
+        "Kappfile",
+        f"""
+        k8s_yaml(['kubernetes.yaml', 'config.yaml'])
+        k8s_resource('web', port_forwards={port}, objects=['web-config'])
+        """,
+    )
+    up = developer.up()
+    try:
+        eventually(lambda: page(port) == "one\n")
+        assert "serving 'one'" in eventually(lambda: developer.run("logs", "web").stdout)
+        developer.write("kubernetes.yaml", web("two"))
+        eventually(lambda: page(port) == "two\n")
+        eventually(lambda: "Applied" in developer.get("kapp", "web", "--no-headers"))
+        assert "error" not in up.output
+        assert "forbidden" not in up.output
+        up.interrupt()
+        developer.run("down")
+    finally:
+        developer.close()
+    kinds = "deployments,replicasets,pods,configmaps"
+
+    def is_empty() -> bool:
+        left = developer.kubectl("get", kinds, "-o", "name").split()
+        return left == ["configmap/kube-root-ca.crt"]
+
+    eventually(is_empty)
