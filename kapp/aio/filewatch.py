@@ -23,6 +23,8 @@ COMPLETE_SETTLE_S = 0.01
 UNFINISHED_SETTLE_S = 0.04
 # Changes that never stop (a build that writes into a watched tree) are still reported this often.
 MAX_SETTLE_S = 0.3
+# A file that is written to all the while and never closed is reported in the end, as it is then.
+MAX_UNFINISHED_S = 2.0
 
 # A name of its own, so that a type checker looks at both branches that depend on it.
 _PLATFORM: str = sys.platform
@@ -99,6 +101,7 @@ class PathWatcher:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._first_change_at = 0.0
+        self._settled_at = 0.0
         self._changed: set[str] = set()
         self._unfinished: set[str] = set()
         # Where a link leads: a change there is a change of the path that was asked for.
@@ -202,16 +205,24 @@ class PathWatcher:
             self._first_change_at = now
         else:
             self._timer.cancel()
-        settle_s = UNFINISHED_SETTLE_S if self._unfinished else COMPLETE_SETTLE_S
-        due = min(now + settle_s, self._first_change_at + MAX_SETTLE_S)
+        self._settled_at = now + (UNFINISHED_SETTLE_S if self._unfinished else COMPLETE_SETTLE_S)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        most_s = MAX_UNFINISHED_S if self._changed <= self._unfinished else MAX_SETTLE_S
+        due = min(self._settled_at, self._first_change_at + most_s)
         self._timer = self._loop.call_at(due, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
-        changed = sorted(self._changed)
-        self._changed.clear()
-        self._unfinished.clear()
-        self._on_change(changed)
+        changed = set(self._changed)
+        if self._loop.time() < self._settled_at and not changed <= self._unfinished:
+            changed -= self._unfinished
+        self._changed -= changed
+        self._unfinished &= self._changed
+        if self._changed:
+            self._set_timer()
+        self._on_change(sorted(changed))
 
 
 def _names(directory: str) -> list[str]:

@@ -9,6 +9,7 @@ Source: inotify(7).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import errno
 import os
@@ -92,13 +93,21 @@ class InotifyBackend:
             if mask & _IGNORED:
                 continue
             if mask & _OVERFLOW:
-                # Events were lost: look at everything again.
-                changes += [EntryChange(d, True, True, True) for d in self._directories.values()]
+                for lost in self._directories.values():
+                    changes += _everything(lost)
             elif (directory := self._directories.get(descriptor)) is not None:
                 path = f"{directory.rstrip('/')}/{name}" if name else directory
                 changes.append(_change(path, mask))
         if changes:
             self._on_entries(changes)
+
+
+def _everything(directory: str) -> list[EntryChange]:
+    """What may have happened when events were lost: something to each entry."""
+    changes = [EntryChange(directory, True, True, True)]
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        changes += [EntryChange(one.path, True, True, one.is_dir()) for one in entries]
+    return changes
 
 
 def _change(path: str, mask: int) -> EntryChange:

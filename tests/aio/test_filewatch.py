@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kapp.aio import filewatch
 from kapp.aio.filethread import ThreadBackend
-from kapp.aio.filewatch import MakeBackend, PathWatcher, system_backend
+from kapp.aio.filewatch import EntryChange, MakeBackend, PathWatcher, system_backend
 
 DEADLINE_S = 5
 
@@ -93,6 +94,48 @@ async def test_a_file_whose_directories_do_not_exist_yet(watch: Watch, tmp_path:
     await seen.until(file)
     file.write_text("two")
     await seen.until(file)
+
+
+async def test_nothing_is_lost_when_the_kernel_loses_events(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("one")
+    seen = Seen()
+    watcher = PathWatcher([str(file)], [], seen)
+    busy = tmp_path / "0"
+    busy.touch()
+    limit = Path("/proc/sys/fs/inotify/max_queued_events")
+    room = int(limit.read_text()) if limit.exists() else 16384
+    for number in range(room // 2 + 1):  # a rename is two events
+        busy = busy.rename(tmp_path / str(number + 1))
+    file.write_text("two")
+    await seen.until(file)
+    watcher.close()
+
+
+async def test_a_file_that_is_being_written_is_waited_for_and_delays_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filewatch, "UNFINISHED_SETTLE_S", 60.0)
+    monkeypatch.setattr(filewatch, "MAX_SETTLE_S", 0.02)
+    report: list[Callable[[list[EntryChange]], None]] = []
+
+    class Scripted:
+        def __init__(self, on_entries: Callable[[list[EntryChange]], None]) -> None:
+            report.append(on_entries)
+
+        def watch(self, directories: object) -> None: ...
+
+        def close(self) -> None: ...
+
+    slow, other = tmp_path / "slow.yaml", tmp_path / "other.yaml"
+    seen = Seen()
+    watcher = PathWatcher([str(slow), str(other)], [], seen, backend=Scripted)
+    report[0]([EntryChange(str(slow), False, False, False)])
+    report[0]([EntryChange(str(other), True, False, False)])
+    assert await seen.until(other) == [str(other)]
+    report[0]([EntryChange(str(slow), True, False, False)])
+    assert await seen.until(slow) == [str(slow)]
+    watcher.close()
 
 
 async def test_a_tree_with_new_directories(watch: Watch, tmp_path: Path) -> None:
