@@ -9,6 +9,7 @@ moved to another resource is still wanted, hence not deleted. The engine's end d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 from kapp.api.typed import TypedClient
@@ -25,6 +26,7 @@ from kapp.controllers.applystatus import is_applied, is_failed
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
+from kapp.errors import ConfigError
 from kapp.machinery.objects import Object, ObjectKey, gvk_of
 
 # One look for all the changes of a moment; nobody waits for what is superfluous to go.
@@ -71,7 +73,8 @@ class InventoryReconciler:
         for apply in applies:
             if _is_disabled(apply):
                 continue
-            wanted |= wanted_keys(apply, namespace)
+            with contextlib.suppress(ConfigError):  # then it wants what it applied before
+                wanted |= wanted_keys(apply, namespace)
             if not is_applied(apply):
                 wanted |= _applied_before(apply)
         pruned = self._pruned.get(key.name)

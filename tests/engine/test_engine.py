@@ -15,8 +15,13 @@ from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
-from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
+from kapp.api.v1alpha1.kubernetesapply import (
+    TRIGGER_ANNOTATION,
+    KubernetesApply,
+    KubernetesApplySpec,
+)
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
+from kapp.api.v1alpha1.meta import ObjectMeta
 from kapp.api.v1alpha1.podlogstream import PodLogStream
 from kapp.api.v1alpha1.portforward import PortForward
 from kapp.api.v1alpha1.session import MAIN as SESSION
@@ -334,6 +339,25 @@ async def test_a_deleted_forward_is_made_again(project: Project) -> None:
 
     await eventually(again)
     assert await get_page(port) == "hello"
+
+
+async def test_a_text_that_cannot_be_read_keeps_nothing_else_from_being_deleted(
+    project: Project,
+) -> None:
+    project.write(Kappfile="k8s_yaml('a.yaml')\n", a__yaml=config_map("a"))
+    engine = await project.start()
+    await applied(engine, "uncategorized")
+    objects = TypedClient(engine.client)
+    mine = KubernetesApply(
+        metadata=ObjectMeta(name="mine"), spec=KubernetesApplySpec(yaml=config_map("mine"))
+    )
+    await objects.ensure(mine)
+    await applied(engine, "mine")
+    mine.spec.yaml = "a: [1"
+    await objects.ensure(mine)
+    project.write(a__yaml=config_map("b"))
+    await eventually(lambda: project.gone(CONFIG_MAPS, "a"))
+    assert await project.live(CONFIG_MAPS, "mine") is not None
 
 
 async def test_what_a_kappfile_owns_is_made_again(project: Project) -> None:
