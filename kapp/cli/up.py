@@ -51,8 +51,10 @@ def up(
     _refuse_a_second_engine(kappfile)
     target = choose(cluster, kube_context, namespace)
 
+    from kapp.cli import diagnostics
     from kapp.engine.config import EngineConfig
 
+    diagnostics.configure()
     config = EngineConfig(
         kappfile=kappfile,
         context=target.load(),
