@@ -187,17 +187,22 @@ class PodDialer:
         if tunnel in self._tunnels:
             self._tunnels.remove(tunnel)
         _log.debug("tunnel lost", extra={"pod": self.pod, "error": str(error)})
-        if self._warm and not (self._closed or self._rewarming or self._tunnels):
-            self._rewarming = True
-            self._tasks.spawn(self._rewarm(), "rewarm")
+        self._keep_warm()
         self._judge_idle()
 
     def _tunnel_idle(self, tunnel: Tunnel) -> None:
-        if self._tunnels and tunnel is not self._tunnels[0]:
-            # opened beside a congested one, or replacing it: one warm tunnel is enough
+        # opened beside a congested one, or replacing it: one warm tunnel is enough
+        is_spare = bool(self._tunnels) and tunnel is not self._tunnels[0]
+        if tunnel in self._tunnels and (is_spare or tunnel.retired):
             self._tunnels.remove(tunnel)
             self._dispose(tunnel.close())
+            self._keep_warm()
         self._judge_idle()
+
+    def _keep_warm(self) -> None:
+        if self._warm and not (self._closed or self._rewarming or self._tunnels):
+            self._rewarming = True
+            self._tasks.spawn(self._rewarm(), "rewarm")
 
     def _judge_idle(self) -> None:
         if not self._closed and self.stream_count == 0:

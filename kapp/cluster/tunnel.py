@@ -10,6 +10,10 @@ Invariants:
   then by not reading the tunnel at all. A tunnel with such a stream is *congested*: new
   connections are not put behind it. Pings are not judged while kapp itself does not read.
 - A stream hears `stream_lost` exactly once, unless its user aborted it.
+- Bytes that nobody reads in the pod block one of the server's five frame workers for good
+  (github.com/moby/spdystream, `Connection.Serve`: a frame goes to worker `stream id % 5`, which
+  waits for a reader). A tunnel on which that may have happened is *retired*: it takes no new
+  streams and is replaced when its last one ends. kubectl gives its connection up likewise.
 """
 
 from __future__ import annotations
@@ -51,6 +55,9 @@ _HELD_ALONE_BYTES = 1024 * 1024
 _HELD_AMONG_OTHERS_BYTES = 16 * 1024 * 1024
 """Held back for one stream before the tunnel is not read any more: as little as keeps the pipe
 full where that hurts nobody, more where other connections would wait for the slow one."""
+
+_FRAME_WORKERS = 5
+"""See the module's text."""
 
 _CLOSE_S = 1.0
 """For the closing handshake; the socket is dropped after it."""
@@ -109,6 +116,11 @@ class Tunnel:
         return not (self._lost or self._suspect or self._going_away or self.congested)
 
     @property
+    def retired(self) -> bool:
+        """Whether it is to be replaced once its streams have ended."""
+        return self._going_away
+
+    @property
     def congested(self) -> bool:
         """Whether a stream's user reads more slowly than the pod sends."""
         return any(stream.held > CONGESTED_BYTES for stream in self._open)
@@ -162,6 +174,21 @@ class Tunnel:
         self._judge_reading()
         if not self._open and not self._lost:
             self._on_idle(self)
+
+    def retire(self, left_unread: TunnelStream) -> None:
+        """Called by a stream that may have left bytes unread, with itself, before it is over.
+
+        Streams that were opened behind it and wait for the worker that it blocks would wait for
+        ever; they are broken, so that they are tried again elsewhere.
+        """
+        self._going_away = True
+        error = StreamBroken(f"the tunnel to pod {self.pod} is blocked")
+        for stream in list(self._open):
+            ids = (stream.data_id, stream.error_id)
+            behind = stream.data_id > left_unread.data_id
+            blocked = any((one - left_unread.data_id) % _FRAME_WORKERS == 0 for one in ids)
+            if behind and blocked and not stream.answered:
+                stream.lost(error)
 
     def held_changed(self, stream: TunnelStream) -> None:
         """Called by a stream when it holds more or less data back."""

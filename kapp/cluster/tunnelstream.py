@@ -32,6 +32,10 @@ _LINGER_S = 10.0
 up. Most clients end by themselves at once."""
 
 
+_SURELY_TAKEN_BYTES = 64 * 1024
+"""Of an upload: what sockets buffer. A pod that ends first has not necessarily taken more."""
+
+
 class TunnelStream(PodStream):
     """Made by `Tunnel.open`; `receive`, `accept`, `reset_by_peer` and `lost` are the tunnel's."""
 
@@ -50,6 +54,7 @@ class TunnelStream(PodStream):
         self._reading_paused = False
         self._any_data = False
         self._ended_by_us = False
+        self._sent_before_end = 0  # bytes written until the pod's end
         self._ended_by_pod = False  # received
         self._end_told = False  # and handed on
         self._error_text = bytearray()
@@ -63,6 +68,11 @@ class TunnelStream(PodStream):
     def accepted(self) -> bool:
         """See PodStream."""
         return self._accepted
+
+    @property
+    def answered(self) -> bool:
+        """Whether the pod has sent anything."""
+        return self._any_data
 
     def write(self, data: Buffer) -> None:
         """See PodStream."""
@@ -125,6 +135,7 @@ class TunnelStream(PodStream):
                 self.receiver.data_received(event.payload)
         if event.fin and not self._over:
             self._ended_by_pod = True
+            self._sent_before_end = self.sent
             self._tell_end()
 
     def reset_by_peer(self) -> None:
@@ -179,6 +190,15 @@ class TunnelStream(PodStream):
         elif self._error_ended:
             self._after(_LINGER_S, self._end_if_quiet)
 
+    def _may_have_left_bytes_unread(self) -> bool:
+        """Whether the server may hold bytes of this stream that no program in the pod reads."""
+        if self._error_text:
+            return self.sent > 0
+        if not self._ended_by_pod:
+            return False
+        after_the_end = self.sent > self._sent_before_end
+        return after_the_end or (not self._ended_by_us and self.sent > _SURELY_TAKEN_BYTES)
+
     def _end_if_quiet(self) -> None:
         if self.sent == self._sent_at_last_look:
             self.lost(None)
@@ -198,6 +218,8 @@ class TunnelStream(PodStream):
 
     def _end(self) -> None:
         self._over = True
+        if self._may_have_left_bytes_unread():
+            self._tunnel.retire(self)
         self._backlog.clear()
         self.held = 0
         if self._timer is not None:

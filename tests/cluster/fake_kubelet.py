@@ -103,6 +103,19 @@ class TunnelServer:
         self.requests: dict[str, dict[str, int]] = {}
         self.inbound: dict[int, asyncio.Queue[bytes]] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.refused: set[int] = set()
+        self.blocked: set[int] = set()  # workers that wait for a reader for ever
+
+    def blocks(self, event: spdy.Event) -> bool:
+        """As spdystream: one of five workers has a stream's frames, and waits until they are read.
+
+        Source: github.com/moby/spdystream, connection.go (`Serve`, `handleDataFrame`).
+        """
+        if not isinstance(event, spdy.SynStream | spdy.Data | spdy.RstStream):
+            return False
+        if isinstance(event, spdy.Data) and event.payload and event.stream_id in self.refused:
+            self.blocked.add(event.stream_id % 5)
+        return event.stream_id % 5 in self.blocked
 
     async def run(self) -> None:
         try:
@@ -126,6 +139,8 @@ class TunnelServer:
                 await self.ws.send_bytes(make())
 
     async def on(self, event: spdy.Event) -> None:
+        if self.blocks(event):
+            return
         if isinstance(event, spdy.SynStream):
             stream_id, headers = event.stream_id, event.headers
             await self.send(lambda: self.session.syn_reply(stream_id))
@@ -154,6 +169,9 @@ class TunnelServer:
         connected = await self.kubelet.connect(self.pod, port)
         if isinstance(connected, str):
             text = connected.encode()
+            self.refused.add(data)
+            if not self.inbound[data].empty():
+                self.blocked.add(data % 5)
             await self.send(lambda: self.session.data(error, text, fin=True))
             await self.send(lambda: self.session.data(data, b"", fin=True))
             return

@@ -99,6 +99,46 @@ async def exchange(dialer: PodDialer, port: int, payload: bytes) -> bytes:
     return bytes(receiver.data)
 
 
+async def test_what_a_refused_connection_left_unread_blocks_no_other(
+    kubelet: FakeKubelet, dialer: PodDialer
+) -> None:
+    async with tcp_server(echo) as real:
+        kubelet.pods["pod-a"] = {80: real}
+        for _ in range(3):
+            with pytest.raises(PodRefused):
+                await exchange(dialer, 81, b"left unread")
+            assert await exchange(dialer, 80, b"hello") == b"hello"
+        outcomes = await asyncio.gather(
+            exchange(dialer, 81, b"left unread"),
+            *(exchange(dialer, 80, b"hello") for _ in range(20)),
+            return_exceptions=True,
+        )
+        # what was behind it in the same tunnel is answered, or broken so that it is tried again
+        assert isinstance(outcomes[0], PodRefused)
+        assert all(one == b"hello" or isinstance(one, StreamBroken) for one in outcomes[1:])
+        assert await exchange(dialer, 80, b"hello") == b"hello"
+
+
+async def test_a_retired_tunnel_serves_its_connections_to_their_end(
+    kubelet: FakeKubelet, dialer: PodDialer
+) -> None:
+    async with tcp_server(echo) as real:
+        kubelet.pods["pod-a"] = {80: real}
+        await dialer.warm()
+        receiver = Receiver()
+        stream = await dialer.open(80, receiver)
+        stream.write(b"hello")
+        await until(lambda: receiver.data)
+        with pytest.raises(PodRefused):
+            await exchange(dialer, 81, b"left unread")
+        assert await exchange(dialer, 80, b"other") == b"other"
+        assert len(kubelet.open) == 2
+        stream.write_eof()
+        assert await receiver.wait_lost() is None
+        assert receiver.data == b"hello"
+        await until(lambda: len(kubelet.open) == 1, "the retired tunnel is closed")
+
+
 async def test_connections_share_one_tunnel(kubelet: FakeKubelet, dialer: PodDialer) -> None:
     async with tcp_server(echo) as real:
         kubelet.pods["pod-a"] = {80: real}
