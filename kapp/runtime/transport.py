@@ -201,7 +201,7 @@ class HttpTransport:
         """
         with self._errors():
             for refresh in (False, True):
-                # The kubelet, which answers upgrades, has no JSON to offer: 406 for our usual Accept.
+                # The kubelet answers upgrades and has no JSON to offer: 406 for our usual Accept.
                 sent = await self._all_headers({"Accept": "*/*"}, refresh=refresh)
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT_S * 2):
