@@ -1,10 +1,11 @@
-"""A real cluster in the background, and the real kubectl."""
+"""An embedded cluster in the background, or that of KAPP_TEST_KUBECONFIG, and the real kubectl."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from kapp.minicluster import process
 
 KUBECTL = str(Path(sys.executable).parent / "kubectl")
+REAL_KUBECONFIG = os.environ.get("KAPP_TEST_KUBECONFIG", "")
 
 
 class Kubectl:
@@ -64,5 +66,21 @@ def cluster(state_dir):
 
 
 @pytest.fixture(scope="module")
-def kubectl(cluster, tmp_path_factory):
-    return Kubectl(process.kubeconfig_path(cluster), tmp_path_factory.mktemp("home"))
+def judged(request, tmp_path_factory):
+    """The kubeconfig of the cluster that conformance tests are about, with a namespace for them."""
+    if not REAL_KUBECONFIG:
+        yield process.kubeconfig_path(request.getfixturevalue("cluster"))
+        return
+    path = tmp_path_factory.mktemp("kubeconfig") / "config"
+    shutil.copy(REAL_KUBECONFIG, path)
+    kubectl = Kubectl(path, path.parent)
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", namespace)
+    kubectl("config", "set-context", "--current", "--namespace", namespace)
+    yield path
+    kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def kubectl(judged, tmp_path_factory):
+    return Kubectl(judged, tmp_path_factory.mktemp("home"))
