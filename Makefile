@@ -45,7 +45,7 @@ dev: $(VENV)/.installed-dev ## Install kapp and the development tools into .venv
 
 .PHONY: example
 example: $(VENV)/.installed ## Run the example: kapp up on examples/Kappfile
-	@exec $(BIN)/kapp up --stream -f examples/Kappfile
+	@$(BIN)/kapp up --stream -f examples/Kappfile || test $$? -eq 130  # Ctrl-C is no failure
 
 .PHONY: check
 check: lint types layers test ## All that CI proves: lint, types, layers, tests
@@ -71,6 +71,10 @@ test: $(VENV)/.installed-dev ## The test suite
 format: $(VENV)/.installed-dev ## Format the code in place
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.PHONY: reference
+reference: $(VENV)/.installed-dev ## Write docs/reference/ from the code
+	@$(BIN)/python tools/generate_reference.py
 
 .PHONY: clean
 clean: ## Remove .venv and every cache
