@@ -24,8 +24,8 @@ from pathlib import Path
 from . import packages
 from .layout import PAUSE_IMAGE, Cache, digest_of
 
-PYTHON_IMAGE = "docker.io/library/python:3.13-alpine"
-BUSYBOX_IMAGE = "docker.io/library/busybox:1.36"
+PYTHON_IMAGE = "python:3.13-alpine"
+BUSYBOX_IMAGE = "busybox:1.36"
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
