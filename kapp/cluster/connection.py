@@ -56,6 +56,7 @@ class Connection:
         self.context = context
         self._credentials = credentials_for(context, now)
         self._credential: Credential | None = None
+        self._authorizing = asyncio.Lock()
         self._ssl = _ssl_context(context)
         headers = {"User-Agent": _USER_AGENT}
         if context.impersonate:
@@ -154,12 +155,16 @@ class Connection:
         return Unreachable(f"{where} is not well: {error.message}")
 
     async def _authorize(self, refresh: bool) -> Mapping[str, str]:
-        old = self._credential
-        credential = await self._credentials.get(refused=old if refresh else None)
-        if credential is not old:
-            self._credential = credential
-            if credential.cert and (old is None or credential.cert != old.cert):
-                await self._use_certificate(credential, first=old is None)
+        used = self._credential
+        # One at a time: a request that went ahead of the certificate would leave a connection in
+        # the pool on which the server takes everybody for anonymous.
+        async with self._authorizing:
+            credential = await self._credentials.get(refused=used if refresh else None)
+            current = self._credential
+            if credential is not current:
+                if credential.cert and (current is None or credential.cert != current.cert):
+                    await self._use_certificate(credential, first=current is None)
+                self._credential = credential
         return credential.headers
 
     async def _use_certificate(self, credential: Credential, *, first: bool) -> None:

@@ -1,13 +1,16 @@
 """Connections: credentials of every sort, their refresh, and plain words when it fails."""
 
+import asyncio
 import json
 import ssl
 import stat
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 
+from kapp.cluster import connection as connection_module
 from kapp.cluster import credentials as module
 from kapp.cluster.connection import Connection
 from kapp.cluster.credentials import credentials_for
@@ -268,3 +271,35 @@ def test_making_a_connection_does_nothing():
     connection = Connection(context(product="kind", server="https://127.0.0.1:1"))
     assert (connection.name, connection.namespace, connection.is_local) == ("dev", "default", True)
     assert isinstance(connection.context, KubeContext)
+
+
+async def test_no_request_goes_ahead_of_the_client_certificate(tmp_path, monkeypatch):
+    for name in ("server", "client"):
+        (tmp_path / name).mkdir()
+    server, ca, _ = self_signed(tmp_path / "server")
+    _, cert, key = self_signed(tmp_path / "client", "client")
+    server.verify_mode = ssl.CERT_OPTIONAL
+    server.load_verify_locations(cert)
+    may_load = threading.Event()
+    load = connection_module._load_certificate
+
+    def load_late(*args):
+        may_load.wait(5)
+        load(*args)
+
+    monkeypatch.setattr(connection_module, "_load_certificate", load_late)
+
+    async def whoami(request):
+        known = request.transport.get_extra_info("peercert")
+        return web.json_response({"known": bool(known)})
+
+    async with serving(whoami, ssl_context=server) as url:
+        connection = Connection(
+            context(server=url, ca=ca.read_bytes(), cert=cert.read_bytes(), key=key.read_bytes())
+        )
+        requests = [asyncio.ensure_future(connection.client.get_json("/")) for _ in range(5)]
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.1, may_load.set)
+        answers = await asyncio.gather(*requests)
+        await connection.close()
+    assert answers == [{"known": True}] * 5

@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from kapp.api.typed import TypedClient
+from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
 from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.cluster import kubeconfig
@@ -163,7 +164,10 @@ class Project:
 async def applied(engine: Engine, name: str, *, after: str = "") -> KubernetesApply:
     """The KubernetesApply once its newest input is applied, and is not `after`."""
 
+    found: KubernetesApply | None = None
+
     async def check() -> KubernetesApply | None:
+        nonlocal found
         found = await TypedClient(engine.client).get(KubernetesApply, name)
         if found is None or found.status.observed_generation != found.metadata.generation:
             return None
@@ -171,7 +175,12 @@ async def applied(engine: Engine, name: str, *, after: str = "") -> KubernetesAp
         good = any(c.type == "Applied" and c.status == "True" for c in found.status.conditions)
         return found if good and digest and digest != after else None
 
-    return await eventually(check)
+    try:
+        return await eventually(check)
+    except AssertionError as error:
+        cluster = await TypedClient(engine.client).get(Cluster, "default")
+        error.add_note(f"{found and found.status}\n{cluster and cluster.status}")
+        raise
 
 
 async def ready(engine: Engine, name: str) -> UIResource:
