@@ -64,7 +64,7 @@ def test_up_save_and_down(developer: Project) -> None:
     up = developer.up()
     try:
         eventually(lambda: page(port) == "one\n")
-        assert "serving 'one'" in eventually(lambda: developer.run("logs", "web").stdout)
+        eventually(lambda: "serving 'one'" in developer.run("logs", "web").stdout)
         developer.write("kubernetes.yaml", web("two"))
         eventually(lambda: page(port) == "two\n")
         eventually(lambda: "Applied" in developer.get("kapp", "web", "--no-headers"))
