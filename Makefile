@@ -72,6 +72,11 @@ format: $(VENV)/.installed-dev ## Format the code in place
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# On another cluster than the embedded one: make bench BENCH="--kubeconfig PATH"
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## The budgets, measured; writes the table of docs/performance.md
+	@$(BIN)/python -m benchmarks $(BENCH) --write docs/performance.md
+
 .PHONY: reference
 reference: $(VENV)/.installed-dev ## Write docs/reference/ from the code
 	@$(BIN)/python tools/generate_reference.py

@@ -1,0 +1,1 @@
+"""kapp's speed budgets, one program a budget; see README.md."""
