@@ -6,6 +6,7 @@ and legacy (a document a level). Used by `rest.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from kapp.machinery.scheme import Kind, Scheme, Subresource
 DISCOVERY_GROUP = "apidiscovery.k8s.io"
 DISCOVERY_VERSIONS = ("v2", "v2beta1")
 
+_KUBE_VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 _STATUS_VERBS = ("get", "patch", "update")
 
 
@@ -94,7 +96,23 @@ def _groups(scheme: Scheme) -> dict[str, dict[str, list[Kind]]]:
     groups: dict[str, dict[str, list[Kind]]] = {}
     for kind in scheme:
         groups.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
-    return groups
+    return {
+        group: {version: versions[version] for version in sorted(versions, key=version_order)}
+        for group, versions in groups.items()
+    }
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """Sorts versions, the preferred one first: v2, v1, v1beta2, v1beta1, v1alpha1, then others.
+
+    Source: CompareKubeAwareVersionStrings in k8s.io/apimachinery/pkg/version/helpers.go.
+    """
+    found = _KUBE_VERSION.fullmatch(version)
+    if found is None:
+        return (3, 0, 0, version)
+    major, stage, minor = found.groups()
+    rank = {None: 0, "beta": 1, "alpha": 2}[stage]
+    return (rank, -int(major), -int(minor or 0), "")
 
 
 def _group(group: str, versions: Iterable[str]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class Garbage:
         if entry is None:
             return None
         obj = entry.object()
-        kind = self._scheme.by_gvk(gvk_of(obj))
+        kind = self._scheme.by_gvk(gvk_of(obj)) or self._scheme.by_group_resource(address.resource)
         return None if kind is None else (kind, obj)
 
     def _delete_dependent(self, address: Address) -> None:

@@ -11,6 +11,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Literal, Protocol
 
 from kapp.machinery import prepare
@@ -41,7 +42,7 @@ from kapp.machinery.status import (
     not_found,
     unknown_path,
 )
-from kapp.machinery.store import Entry, Store, decode, too_large_version
+from kapp.machinery.store import Entry, Store, decode, encode, too_large_version
 from kapp.machinery.validation import KindRules
 from kapp.machinery.watching import Matcher, Selection
 
@@ -121,7 +122,20 @@ class Registry:
 
     def read(self, kind: Kind, key: ObjectKey) -> bytes:
         """The object as JSON. Raises ApiError (404)."""
-        return self._entry(kind, key).body
+        return self._shown(kind, self._entry(kind, key).body)
+
+    @staticmethod
+    def _shown(kind: Kind, body: bytes) -> bytes:
+        """A stored object as one of `kind`."""
+        return body if kind.present is None else encode(kind.present(decode(body)))
+
+    @staticmethod
+    def _stored(kind: Kind, obj: Object) -> Object:
+        """An object of `kind` as it is stored."""
+        if not kind.storage_version:
+            return obj
+        stored = kind.gvk._replace(version=kind.storage_version)
+        return {**obj, "apiVersion": stored.api_version}
 
     def _entry(self, kind: Kind, key: ObjectKey) -> Entry:
         resource = kind.resource.group_resource
@@ -171,10 +185,10 @@ class Registry:
         version = version or self.store.resource_version
         rest = len(found) - limit if limit > 0 else 0
         if rest <= 0:
-            return Page([entry.body for _, entry in found], str(version))
+            return Page([self._shown(kind, entry.body) for _, entry in found], str(version))
         page = found[:limit]
         return Page(
-            [entry.body for _, entry in page],
+            [self._shown(kind, entry.body) for _, entry in page],
             str(version),
             write_token(version, page[-1][0]),
             rest if matcher.everything else None,
@@ -220,8 +234,9 @@ class Registry:
         matcher = self._matcher(kind, label_selector, field_selector)
         resource = kind.resource.group_resource
         version = parse_version(resource_version)
+        shown = partial(self._shown, kind) if kind.present is not None else None
         if version and not send_initial_events:
-            return Selection(self.store.watch(resource, namespace, version), matcher)
+            return Selection(self.store.watch(resource, namespace, version), matcher, shown=shown)
         if version > self.store.resource_version:
             raise too_large_version(version, self.store.resource_version)
         initial = [
@@ -229,7 +244,7 @@ class Registry:
             for key, entry in self.store.list(resource, namespace)
             if matcher.matches(key, entry.body)
         ]
-        return Selection(self.store.watch(resource, namespace), matcher, initial)
+        return Selection(self.store.watch(resource, namespace), matcher, initial, shown=shown)
 
     def create(self, kind: Kind, namespace: str, obj: Object, options: WriteOptions) -> Object:
         """Create. Raises ApiError: 400, 409 AlreadyExists, 422, and what admission raises."""
@@ -262,9 +277,9 @@ class Registry:
             if self.store.get(resource, key_of(obj)) is not None:
                 raise already_exists(resource, name_of(obj))
             return obj
-        stored = self.store.create(resource, key_of(obj), obj)
+        stored = self.store.create(resource, key_of(obj), self._stored(kind, obj))
         self._garbage.created(kind, stored)
-        return stored
+        return {**stored, "apiVersion": kind.gvk.api_version}
 
     def update(self, kind: Kind, key: ObjectKey, obj: Object, options: WriteOptions) -> Object:
         """Replace. Raises ApiError: 400, 404, 409 Conflict, 422, and what admission raises."""
@@ -295,8 +310,10 @@ class Registry:
         if options.dry_run:
             return new
         if self._garbage.finished(new):
-            return self._garbage.remove(kind, new)
-        return self.store.replace(kind.resource.group_resource, key_of(new), new)
+            return self._garbage.remove(kind, self._stored(kind, new))
+        resource = kind.resource.group_resource
+        stored = self.store.replace(resource, key_of(new), self._stored(kind, new))
+        return {**stored, "apiVersion": kind.gvk.api_version}
 
     def patch(
         self, kind: Kind, key: ObjectKey, body: Json, how: PatchKind, options: WriteOptions
@@ -327,7 +344,7 @@ class Registry:
         entry = self.store.get(resource, key)
         if entry is None and options.subresource:
             raise not_found(resource, key.name)
-        live = entry.object() if entry is not None else None
+        live = decode(self._shown(kind, entry.body)) if entry is not None else None
         uid = body["metadata"].get("uid")
         if live is None and uid:
             raise conflict(

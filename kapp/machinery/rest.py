@@ -358,22 +358,23 @@ class RestApi:
     def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
         accepted = Accepted(accepted_by(request).media_type, "Object")
         live = self._registry.get(target.kind, target.key)
+        paths = target.kind.scale_paths
         if request.method == "GET":
-            return answer(scale_of(live), accepted)
+            return answer(scale_of(live, paths), accepted)
         options = write_options(request, warnings.append, "")
         media_type = media_type_of(request.headers.get("content-type", ""))
         body, _ = decode_body(request.body, media_type)
         if request.method == "PATCH":
             how = patch_kind(target.kind, media_type)
             merge = "merge" if how in ("apply", "strategic") else how
-            body = patched(scale_of(live), body, merge, self._registry.types_of(target.kind))
+            body = patched(scale_of(live, paths), body, merge, self._registry.types_of(target.kind))
         elif request.method != "PUT":
             raise method_not_allowed(request.method)
         if not isinstance(body, dict):
             raise bad_request("the request's body must be a Scale")
-        scaled = with_scale(live, body)
+        scaled = with_scale(live, body, paths)
         updated = self._registry.update(target.kind, target.key, scaled, options)
-        return answer(scale_of(updated), accepted)
+        return answer(scale_of(updated, paths), accepted)
 
 
 def _warned(response: Response, warnings: list[str]) -> Response:

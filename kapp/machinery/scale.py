@@ -5,25 +5,45 @@ Source: k8s.io/api/autoscaling/v1 Scale; pkg/registry/apps/deployment/storage (S
 
 from __future__ import annotations
 
+from typing import Any
+
 from kapp.machinery.objects import Object, metadata_of
+from kapp.machinery.scheme import SCALE_PATHS, ScalePaths
 from kapp.machinery.selectors import Selector, format_selector, from_label_selector
 from kapp.machinery.status import Cause, bad_request, invalid
 
 _KEPT_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def scale_of(obj: Object) -> Object:
+def _value_at(obj: Object, path: str) -> Any:
+    value: Any = obj
+    for part in path.strip(".").split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _with_value(obj: Object, parts: list[str], value: Any) -> Object:
+    if not parts:
+        return value  # type: ignore[no-any-return]
+    below = obj.get(parts[0])
+    inner = below if isinstance(below, dict) else {}
+    return {**obj, parts[0]: _with_value(inner, parts[1:], value)}
+
+
+def scale_of(obj: Object, paths: ScalePaths = SCALE_PATHS) -> Object:
     """The Scale of an object; its version is the object's."""
     meta = metadata_of(obj)
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
     scale: Object = {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: meta[name] for name in _KEPT_METADATA if name in meta},
-        "spec": {"replicas": spec.get("replicas", 0)},
-        "status": {"replicas": status.get("replicas", 0)},
+        "spec": {"replicas": _value_at(obj, paths.wanted) or 0},
+        "status": {"replicas": _value_at(obj, paths.present) or 0},
     }
-    selector = spec.get("selector")
+    if paths.selector:
+        scale["status"]["selector"] = str(_value_at(obj, paths.selector) or "")
+        return scale
+    selector = _value_at(obj, "spec.selector")
     if isinstance(selector, dict):
         if not ({"matchLabels", "matchExpressions"} & selector.keys()):
             selector = {"matchLabels": selector}  # a ReplicationController's is a plain map
@@ -32,7 +52,7 @@ def scale_of(obj: Object) -> Object:
     return scale
 
 
-def with_scale(obj: Object, scale: Object) -> Object:
+def with_scale(obj: Object, scale: Object, paths: ScalePaths = SCALE_PATHS) -> Object:
     """`obj` with the replicas that `scale` asks for, at the version it names.
 
     Raises ApiError: 400 for what is no Scale, 422 if it asks for fewer than none.
@@ -50,4 +70,4 @@ def with_scale(obj: Object, scale: Object) -> Object:
     meta = dict(obj["metadata"])
     if version := metadata_of(scale).get("resourceVersion"):
         meta["resourceVersion"] = version
-    return {**obj, "metadata": meta, "spec": {**(obj.get("spec") or {}), "replicas": replicas}}
+    return _with_value({**obj, "metadata": meta}, paths.wanted.strip(".").split("."), replicas)

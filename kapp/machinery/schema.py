@@ -60,11 +60,18 @@ class Checker:
     Args:
         schema: OpenAPI v3 schema of the whole object.
         definitions: what its `$ref`s name.
+        closed: a map without properties is empty, as in the schemas of custom kinds; else it may
+            hold anything.
     """
 
     def __init__(
-        self, schema: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]
+        self,
+        schema: Mapping[str, Any],
+        definitions: Mapping[str, Mapping[str, Any]],
+        *,
+        closed: bool = False,
     ) -> None:
+        self._closed = closed
         self._definitions = definitions
         self._by_ref: dict[str, _Node] = {}
         self._root = self._compile(schema)
@@ -113,7 +120,8 @@ class Checker:
         preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
         if isinstance(additional, Mapping):
             node.additional = self._compile(additional)
-        node.open = preserve or additional is True or (not node.pending and additional is None)
+        bare = not node.pending and additional is None
+        node.open = preserve or additional is True or (bare and not self._closed)
         if isinstance(items := schema.get("items"), Mapping):
             node.items = self._compile(items)
         node.required = tuple(schema.get("required") or ())

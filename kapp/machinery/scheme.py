@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from kapp.machinery.objects import GroupVersionKind, Object, Resource
 from kapp.machinery.status import Cause
@@ -47,6 +47,21 @@ class Subresource:
     version: str = ""
 
 
+class ScalePaths(NamedTuple):
+    """Where a kind keeps what its scale subresource shows; dotted paths.
+
+    `selector` names a field that holds a selector's text; "" takes `spec.selector`.
+    """
+
+    wanted: str = "spec.replicas"
+    present: str = "status.replicas"
+    selector: str = ""
+
+
+SCALE_PATHS = ScalePaths()
+"""Those of Deployments and their like."""
+
+
 def _no_defaults(_: Object) -> None:
     return None
 
@@ -73,6 +88,13 @@ class Kind:
             (the kubelet) deletes it for good; None for kinds that go at once. Given the object.
         finalizers: put on every new object.
         strategic: takes strategic merge patches (built-in kinds do, custom kinds do not).
+        structural: the schema is a custom kind's: a map holds what it names and nothing else, and
+            a map that names nothing is empty.
+        scale_paths: for kinds with a scale subresource.
+        storage_version: the version that objects are stored in, where kinds of several versions
+            share them; "" for the kind's own.
+        present: makes an object of this kind of what the store holds, where the two may differ
+            (another version, a default that came later); may change it in place.
         name_rule: what a name may be: "subdomain" (RFC 1123), or "path_segment", which allows the
             colons of RBAC names.
     """
@@ -97,6 +119,10 @@ class Kind:
     grace_period_s: Callable[[Object], int] | None = None
     finalizers: tuple[str, ...] = ()
     strategic: bool = False
+    structural: bool = False
+    scale_paths: ScalePaths = SCALE_PATHS
+    storage_version: str = ""
+    present: Callable[[Object], Object] | None = None
     name_rule: Literal["subdomain", "path_segment"] = "subdomain"
 
     @property
@@ -142,6 +168,13 @@ class Scheme:
     def by_path(self, group: str, version: str, plural: str) -> Kind | None:
         """The kind served at `/apis/group/version/plural`."""
         return self._by_path.get((group, version, plural))
+
+    def by_group_resource(self, group_resource: str) -> Kind | None:
+        """A kind whose objects are those of `plural.group`, in any version."""
+        for kind in self._by_gvk.values():
+            if kind.resource.group_resource == group_resource:
+                return kind
+        return None
 
     def by_name(self, name: str) -> Kind | None:
         """The kind a user means by a plural, singular, short name or kind, `.group` optional.

@@ -21,7 +21,7 @@ class KindRules:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.types: FieldTypes = types_of(kind)
-        self._checker = Checker(kind.schema, kind.definitions)
+        self._checker = Checker(kind.schema, kind.definitions, closed=kind.structural)
 
     def check(self, obj: Object, options: WriteOptions) -> None:
         """Check fields and types, and fill in defaults, in place.

@@ -73,11 +73,20 @@ class Selection:
     """A watch that shows matching objects only; first the `initial` ones, as ADDED.
 
     `take` until it returns nothing, then wait for `on_wake`. `position` is then the version up to
-    which everything has been taken, good for a bookmark.
+    which everything has been taken, good for a bookmark. `shown` makes what a client sees of a
+    stored object, where that differs.
     """
 
-    def __init__(self, watch: Watch, matcher: Matcher, initial: Iterable[Event] = ()) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        matcher: Matcher,
+        initial: Iterable[Event] = (),
+        *,
+        shown: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self._watch = watch
+        self._presented = shown
         self._matcher = matcher
         self._initial = list(initial)
 
@@ -101,6 +110,12 @@ class Selection:
 
     def take(self) -> list[Event]:
         """The next events; nothing when there are none yet."""
+        events = self._take()
+        if self._presented is None:
+            return events
+        return [_retyped(event, event.type, self._presented(event.body)) for event in events]
+
+    def _take(self) -> list[Event]:
         if self._initial:
             initial, self._initial = self._initial, []
             return initial
@@ -113,7 +128,7 @@ class Selection:
 
     def take_lines(self) -> bytes:
         """What `take` would return, as lines of a watch response."""
-        if self._initial or not self._matcher.everything:
+        if self._initial or not self._matcher.everything or self._presented is not None:
             return b"".join([event.line for event in self.take()])
         return self._watch.take_lines()
 

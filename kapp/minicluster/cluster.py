@@ -24,6 +24,7 @@ from kapp.minicluster import credentials, protobuf
 from kapp.minicluster.admission import DEFAULT_NAMESPACES, Admission
 from kapp.minicluster.controllers.namespace import NAMESPACES
 from kapp.minicluster.controllers.wiring import add_controllers
+from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.minicluster.kinds import new_scheme
 from kapp.minicluster.node.kubelet import Node
 from kapp.minicluster.node.streams import handlers
@@ -73,6 +74,8 @@ class Cluster:
         self._registry = Registry(
             new_scheme(), self._store, now=now, admit=[Admission(self._store)]
         )
+        self._custom_kinds = CustomKinds(self._registry)
+        self._registry.admit.append(self._custom_kinds)
         self._persistence = Persistence(directory.database)
         self._manager = Manager("controllers")
         self._node = Node(
@@ -91,6 +94,7 @@ class Cluster:
         self._persistence.open()
         restored = self._persistence.restore(self._store)
         self._persistence.start(self._store)
+        self._custom_kinds.restore()
         _log.info("state restored", extra={"objects": restored})
         await self._make_namespaces()
         token, _ = await asyncio.gather(
@@ -126,6 +130,7 @@ class Cluster:
             self._manager,
             LocalClient(self._registry, manager="kube-controller-manager"),
             namespaced=self._namespaced,
+            custom_kinds=self._custom_kinds,
             may_surge=lambda: self._node.mode == "namespaces",
             root_ca=self._directory.certificate.read_text(),
             now=self._now,
@@ -133,7 +138,9 @@ class Cluster:
         self._manager.start()
 
     def _namespaced(self) -> list[Resource]:
-        return [kind.resource for kind in self._registry.scheme if kind.namespaced]
+        """One resource for each collection: versions of a kind share theirs."""
+        found = [kind.resource for kind in self._registry.scheme if kind.namespaced]
+        return list({resource.group_resource: resource for resource in found}.values())
 
     async def _serve(self, token: str) -> None:
         """Listen on the port of last time if it is free: kubeconfigs stay good."""

@@ -230,3 +230,32 @@ def test_in_the_foreground_it_ends_with_a_signal(state):
         running.send_signal(signal.SIGTERM)
         assert running.wait(DEADLINE_S) == 0
     assert not (state / "cluster.json").exists()
+
+
+def test_custom_kinds_survive_a_restart(state):
+    process.start(state)
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Cluster",
+            "names": {"plural": "things", "kind": "Thing"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True}
+                | {"schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
+    collection = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert request(state, collection, method="POST", body=definition)[0] == 201
+    things = "/apis/example.com/v1/things"
+    until(lambda: request(state, things)[0] == 200)
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}}
+    assert request(state, things, method="POST", body={**thing, "size": 3})[0] == 201
+    process.stop(state)
+    process.start(state)
+    status, body = request(state, f"{things}/one")
+    assert (status, json.loads(body)["size"]) == (200, 3)

@@ -11,7 +11,12 @@ from . import lifecycle
 from .layout import REPOSITORY, Cache, Run
 
 # Every test that looks at KAPP_TEST_KUBECONFIG; all others never talk to a real cluster.
-_TESTS = ("tests/minicluster/test_kubectl.py", "tests/engine", "tests/journeys")
+_TESTS = (
+    "tests/minicluster/test_kubectl.py",
+    "tests/minicluster/test_kubectl_custom.py",
+    "tests/engine",
+    "tests/journeys",
+)
 # More than two compete with the cluster for the machine.
 _WORKERS = ("--numprocesses=2", "--dist=worksteal")
 

@@ -14,6 +14,7 @@ from kapp.machinery.objects import (
     labels_of,
 )
 from kapp.machinery.selectors import from_label_selector
+from kapp.minicluster.controllers.customresources import DEFINITIONS, DefinitionReconciler
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
 from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
 from kapp.minicluster.controllers.deployment.rollout import is_rolling
@@ -42,6 +43,7 @@ from kapp.minicluster.controllers.scheduler import (
     needs_node,
     node_index,
 )
+from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.runtime.client import Client
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.manager import Manager
@@ -53,6 +55,7 @@ def add_controllers(
     client: Client,
     *,
     namespaced: Callable[[], Iterable[Resource]],
+    custom_kinds: CustomKinds,
     may_surge: Callable[[], bool],
     root_ca: str,
     now: Callable[[], datetime],
@@ -63,6 +66,7 @@ def add_controllers(
         manager: runs them.
         client: the cluster itself.
         namespaced: the namespaced resources that are served now.
+        custom_kinds: the custom kinds that are served.
         may_surge: whether two pods can listen on one port.
         root_ca: the cluster's CA certificate, PEM.
         now: wall time.
@@ -139,6 +143,22 @@ def add_controllers(
     )
     for controller in controllers:
         manager.add(controller)
+    manager.add(_definitions(manager, client, custom_kinds, now))
+
+
+def _definitions(
+    manager: Manager, client: Client, custom_kinds: CustomKinds, now: Callable[[], datetime]
+) -> Controller:
+    def wake(key: ObjectKey) -> None:
+        controller.enqueue(key)
+
+    reconciler = DefinitionReconciler(
+        client, manager.reflector(client, DEFINITIONS), custom_kinds, wake, now
+    )
+    sources = [Source(client=client, resource=DEFINITIONS)]
+    # One at a time: names are given to who comes first.
+    controller = Controller("customresourcedefinition", reconciler, sources, workers=1)
+    return controller
 
 
 def _selecting(services: Reflector) -> Callable[[Object], Iterable[ObjectKey]]:

@@ -13,6 +13,7 @@ from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
 from kapp.minicluster.admission import DEFAULT_NAMESPACES, Admission
 from kapp.minicluster.controllers.wiring import add_controllers
+from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.minicluster.kinds import new_scheme
 from kapp.runtime.client import PatchType
 from kapp.runtime.controller import Controller, Source
@@ -103,6 +104,7 @@ class World:
             self.manager,
             self.client,
             namespaced=lambda: [k.resource for k in self.registry.scheme if k.namespaced],
+            custom_kinds=CustomKinds(self.registry),
             may_surge=lambda: self.may_surge,
             root_ca="-----BEGIN CERTIFICATE-----\n",
             now=lambda: datetime.now(UTC),

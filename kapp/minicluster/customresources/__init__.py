@@ -1,0 +1,1 @@
+"""Custom kinds: what a CustomResourceDefinition says, as kinds that the server can serve."""
