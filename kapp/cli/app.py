@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli import cluster, down, get, kubeconfig, logs, projects, up, version
+from kapp.cli import (
+    cluster,
+    down,
+    get,
+    kubeconfig,
+    logs,
+    projects,
+    switching,
+    trigger,
+    up,
+    version,
+)
 from kapp.cli.render import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, say, show_error
 from kapp.errors import KappError, UsageError
 
@@ -42,6 +53,9 @@ app.command("up")(up.up)
 app.command("get")(get.get)
 app.command("logs")(logs.logs)
 app.command("down")(down.down)
+app.command("trigger")(trigger.trigger)
+app.command("enable")(switching.enable)
+app.command("disable")(switching.disable)
 app.command("list")(projects.list_)
 app.command("kubeconfig")(kubeconfig.kubeconfig)
 app.add_typer(cluster.app, name="cluster")

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+from collections.abc import Collection
 from typing import Any
 
 from kapp.errors import KappError, UsageError
@@ -69,17 +70,24 @@ def running_instance(option: str) -> Instance:
 
 
 def request(
-    instance: Instance, method: str, path: str, body: Any = None, *, streaming: bool = False
+    instance: Instance,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    streaming: bool = False,
+    content_type: str = "application/json",
+    allowed: Collection[int] = (),
 ) -> http.client.HTTPResponse:
     """One request to an engine; the caller reads and closes the response.
 
     `streaming` waits for each part of the answer for ever. Raises KappError if nothing answers or
-    the answer is no success.
+    the answer is no success, nor one of the `allowed` codes.
     """
     connection = _UnixConnection(instance.socket)
     try:
         payload = None if body is None else json.dumps(body)
-        headers = {"Content-Type": "application/json"} if payload else {}
+        headers = {"Content-Type": content_type} if payload else {}
         connection.request(method, path, payload, headers)
         if streaming:
             connection.sock.settimeout(None)
@@ -89,7 +97,7 @@ def request(
             f"the engine of {instance.kappfile} does not answer: {error}",
             hint="look at the terminal where `kapp up` runs, or start it again",
         ) from error
-    if response.status >= http.client.BAD_REQUEST:
+    if response.status >= http.client.BAD_REQUEST and response.status not in allowed:
         raise KappError(_message_of(response.read()) or f"the engine answered {response.status}")
     return response
 

@@ -46,6 +46,11 @@ _RECREATABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "ConfigMap"): ("data", "binaryData", "immutable"),
     ("", "Secret"): ("data", "stringData", "immutable", "type"),
 }
+# What others keep in them goes with them: kapp does not make them anew, even when told to.
+_CONTAINERS = {
+    "Namespace": "kubectl delete it yourself if all that is in it may go",
+    "CustomResourceDefinition": "kubectl delete it yourself if all its objects may go",
+}
 _IMMUTABLE = re.compile(r"immutable|may not change|updates to .+ are forbidden|Forbidden: updates")
 _UNKNOWN_SSA = re.compile(r"(\.[\w./\[\]\"=,{}-]+): field not declared in schema")
 _UNKNOWN_STRICT = re.compile(r"unknown field \"([^\"]+)\"")
@@ -84,7 +89,9 @@ def judge(error: KappError, obj: Object, *, exists: bool, resource: str = "NAME"
         return Rejected(
             f"{redact(_first(error.causes), obj)}; it cannot be changed in place",
             location=display_name(obj),
-            hint=f"kapp trigger {resource} --force deletes it and creates it again",
+            hint=_CONTAINERS[gvk_of(obj).kind]
+            if gvk_of(obj).kind in _CONTAINERS
+            else f"kapp trigger {resource} --force deletes it and creates it again",
         )
     return explain(error, obj)
 

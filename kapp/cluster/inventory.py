@@ -26,6 +26,7 @@ from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Target, silent
 from kapp.cluster.mapping import RestMapping
 from kapp.cluster.prepare import MANAGED_BY, MANAGED_BY_LABEL, PART_OF_LABEL, RESOURCE_ANNOTATION
 from kapp.cluster.removal import Left, Removal, delete_in_order
+from kapp.cluster.rerun import DOWN_POLICY_ANNOTATION
 from kapp.errors import ClusterError
 from kapp.machinery.objects import (
     Object,
@@ -48,7 +49,6 @@ GROUP_KINDS_ANNOTATION = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES_ANNOTATION = "applyset.kubernetes.io/additional-namespaces"
 TOOLING = "kapp/v0.1"
 PROJECT_LABEL = "kapp.dev/project"
-DOWN_POLICY_ANNOTATION = "kapp.dev/down-policy"
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
 # A set of many kinds and namespaces must not open a connection for each.

@@ -7,26 +7,17 @@ says about itself changes. Used by `kapp.controllers.kubernetesapply`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 from kapp.aio.supervise import TaskGroup
-from kapp.cluster.apply import ApplyError, Progress, Target, apply, resolve
+from kapp.cluster.apply import ApplyError, Progress, apply, resolve
 from kapp.cluster.failures import Rejected
 from kapp.cluster.inventory import Inventory
+from kapp.cluster.rerun import Rerun
 from kapp.controllers.applyinput import ApplyInput
 from kapp.controllers.connections import ClusterHandle
 from kapp.errors import ConfigError, KappError
-from kapp.machinery.objects import Object, key_of
-from kapp.machinery.status import ApiError
-from kapp.runtime.client import PatchType
-
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-"""The annotation that `kubectl rollout restart` changes in a pod template."""
-
-_RESTARTABLE = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-# These do their work once: to do it again they are made anew. They hold no data.
-_RERUNNABLE = frozenset({"Job", "Pod"})
-_NOT_FOUND = 404
+from kapp.machinery.objects import Object
 
 
 class ApplyRun:
@@ -38,6 +29,7 @@ class ApplyRun:
         retrying: why it is tried again right now, or "".
         applied: what the cluster returned, in the end; after an error, as far as it got.
         error: why it failed, in the end.
+        cleared: whether its trigger has deleted what it makes anew; an attempt after it does not.
     """
 
     def __init__(
@@ -48,6 +40,7 @@ class ApplyRun:
         *,
         timeout_s: float,
         trigger: bool,
+        cleared: bool,
         started_at: str,
         wake: Callable[[], None],
         tasks: TaskGroup,
@@ -62,6 +55,7 @@ class ApplyRun:
         self._inventory = inventory
         self._timeout_s = timeout_s
         self._trigger = trigger
+        self.cleared = cleared
         self._wake = wake
         self._task = tasks.spawn(self._run(), name)
 
@@ -98,8 +92,12 @@ class ApplyRun:
         handle = self._handle
         connection = handle.connection
         targets = await resolve(handle.mapping, self.given.objects, connection.namespace)
+        rerun = Rerun(
+            connection.client, targets, trigger=self.given.trigger, force=self.given.force
+        )
         if self._trigger:
-            await self._each(targets, _RERUNNABLE, self._delete)
+            await rerun.prepare(delete=not self.cleared)
+            self.cleared = True
         applied = await apply(
             connection.client,
             targets,
@@ -109,38 +107,8 @@ class ApplyRun:
             force=self.given.force,
         )
         if self._trigger:
-            await self._each(targets, _RESTARTABLE, self._restart)
+            await rerun.restart(applied)
         return applied
-
-    async def _each(
-        self,
-        targets: Sequence[Target],
-        kinds: frozenset[str],
-        act: Callable[[Target], Awaitable[None]],
-    ) -> None:
-        await asyncio.gather(*(act(one) for one in targets if one.resource.kind in kinds))
-
-    async def _delete(self, target: Target) -> None:
-        namespace, name = key_of(target.obj)
-        client = self._handle.connection.client
-        try:
-            await client.delete(target.resource, name, namespace, propagation="Background")
-        except ApiError as error:
-            if error.code != _NOT_FOUND:
-                raise
-
-    async def _restart(self, target: Target) -> None:
-        """As `kubectl rollout restart`; by another field manager, so that it stays."""
-        namespace, name = key_of(target.obj)
-        annotations = {RESTARTED_AT: self.given.trigger}
-        await self._handle.connection.client.patch(
-            target.resource,
-            name,
-            {"spec": {"template": {"metadata": {"annotations": annotations}}}},
-            PatchType.MERGE,
-            namespace,
-            field_manager="kapp-restart",
-        )
 
     def _on_progress(self, progress: Progress) -> None:
         trouble = ""

@@ -25,7 +25,7 @@ from kapp.api.v1alpha1.kappfile import (
     KappfileStatus,
     KappfileTerminated,
 )
-from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
+from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
 from kapp.api.v1alpha1.meta import TypedObject
 from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.controllers import kappfileobjects as wants
@@ -33,6 +33,7 @@ from kapp.controllers.evaluation import Evaluator, Outcome
 from kapp.controllers.logsink import LogSink
 from kapp.errors import KappError
 from kapp.kappfile.context import KubeContextInfo, check_context
+from kapp.kappfile.model import UNCATEGORIZED
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
 T = TypeVar("T", bound=TypedObject)
@@ -136,7 +137,8 @@ class KappfileReconciler:
         for name in names:
             watch = await self._objects.get(FileWatch, name)
             events.append(watch.status.last_event_time if watch is not None else "")
-        return events[0], "/".join([str(kappfile.metadata.generation), *events])
+        trigger = kappfile.metadata.annotations.get(TRIGGER_ANNOTATION, "")
+        return events[0], "/".join([str(kappfile.metadata.generation), trigger, *events])
 
     async def _evaluate(self, kappfile: Kappfile, event: str, given: str) -> None:
         name = kappfile.metadata.name
@@ -245,8 +247,9 @@ class KappfileReconciler:
         applies = [
             wants.apply_of(kappfile, one, forwards=options.port_forwards) for one in resources
         ]
-        await self._keep(kappfile, KubernetesApply, applies)
+        # Before the applies, which look there for what they depend on.
         await self._keep(kappfile, UIResource, [wants.own_ui(kappfile), *uis])
+        await self._keep(kappfile, KubernetesApply, sorted(applies, key=_after_uncategorized))
 
     async def _keep(
         self, kappfile: Kappfile, cls: type[T], wanted: Sequence[T], *, overwrite: bool = True
@@ -278,6 +281,11 @@ def _report(error: KappError | None) -> str:
         return ""
     report = getattr(error, "report", None)
     return str(report()) if report is not None else error.one_line()
+
+
+def _after_uncategorized(apply: KubernetesApply) -> bool:
+    """Sorts first what others wait for (`kapp.controllers.holds`)."""
+    return apply.metadata.name != UNCATEGORIZED
 
 
 def _is_owned(obj: TypedObject, owner: TypedObject) -> bool:

@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple
 
 from kapp.aio.supervise import TaskGroup
 from kapp.api.durations import parse_duration
 from kapp.api.typed import TypedClient, encode, owned_by
 from kapp.api.v1alpha1.filewatch import FileWatch
-from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import (
     REASON_APPLIED,
     REASON_APPLYING,
@@ -33,7 +31,6 @@ from kapp.api.v1alpha1.kubernetesdiscovery import (
     KubernetesWatchRef,
 )
 from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION, ObjectMeta
-from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.cluster.prepare import result_yaml, secret_values, template_hashes
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
@@ -41,11 +38,11 @@ from kapp.controllers.applyrun import ApplyRun
 from kapp.controllers.applystatus import count_pods, is_failed, set_applied, set_ready
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.disabling import disable_status
+from kapp.controllers.holds import Hold, Holds
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.controllers.problems import problems_of
 from kapp.errors import KappError
-from kapp.kappfile.context import KubeContextInfo, check_context
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
 
 # After a refusal by the cluster: soon at first, because what an object needs may be on its way.
@@ -53,13 +50,6 @@ FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 30.0
 # A cluster that is away, or not well: someone waits for it to come back.
 MAX_UNREACHABLE_RETRY_S = 2.0
-
-
-class Hold(NamedTuple):
-    """Why a new input is not applied yet: one of Tilt's hold reasons, and a sentence."""
-
-    reason: str
-    message: str
 
 
 class KubernetesApplyReconciler:
@@ -92,10 +82,13 @@ class KubernetesApplyReconciler:
         self._log = log
         self._enqueue = enqueue
         self._now = now
+        self._holds = Holds(objects)
         self._runs: dict[str, ApplyRun] = {}
         self._tasks = TaskGroup("applies")
         # What the cluster returned last: rebuilt by applying, which changes nothing there.
         self._results: dict[str, dict[str, Object]] = {}
+        # The trigger that has deleted what it makes anew, and is being tried again.
+        self._cleared: dict[str, str] = {}
         # Where it was applied.
         self._handles: dict[str, ClusterHandle] = {}
 
@@ -139,7 +132,8 @@ class KubernetesApplyReconciler:
             return None
         handle = self._connections.get(apply.spec.cluster)
         if handle is None:
-            self._wait(apply, Hold("waiting-for-cluster", "its cluster is not connected"))
+            message = "its cluster is not connected"
+            self._wait(apply, Hold("waiting-for-cluster", message, [apply.spec.cluster]))
             return None
         await self._begin_anew_elsewhere(apply, handle)
         inventory = self._inventories.of(apply.spec.cluster, handle)
@@ -180,14 +174,15 @@ class KubernetesApplyReconciler:
             return None
         status = apply.status
         if _is_applied(status, given.digest):
-            status.error = ""
+            status.error, status.waiting_reason, status.waiting_on = "", "", []
             set_applied(apply, REASON_APPLIED, "", self._now())
             return None
         if status.attempted_input_hash == given.digest and (wait_s := self._until_retry(apply)):
             return wait_s
-        if (hold := await self._hold(apply, given)) is not None:
+        if (hold := await self._holds.of(apply, given, handle)) is not None:
             self._wait(apply, hold)
             return None
+        status.waiting_reason, status.waiting_on = "", []
         self._begin(key, apply, given, handle)
         return None
 
@@ -207,6 +202,7 @@ class KubernetesApplyReconciler:
             self._inventories.of(apply.spec.cluster, handle),
             timeout_s=parse_duration(apply.spec.timeout),
             trigger=bool(given.trigger) and given.trigger != status.handled_trigger,
+            cleared=bool(given.trigger) and self._cleared.get(apply.name) == given.trigger,
             started_at=started_at,
             wake=lambda: self._enqueue(key),
             tasks=self._tasks,
@@ -227,6 +223,8 @@ class KubernetesApplyReconciler:
         status = apply.status
         status.last_apply_time = format_micro_time(self._now())
         self._remember(apply, run)
+        if run.cleared:
+            self._cleared[apply.name] = run.given.trigger
         if run.error is None:
             status.applied_input_hash = run.given.digest
             status.handled_trigger = run.given.trigger
@@ -267,7 +265,7 @@ class KubernetesApplyReconciler:
 
     def _wait(self, apply: KubernetesApply, hold: Hold) -> None:
         apply.status.error = ""
-        apply.status.waiting_reason = hold.reason
+        apply.status.waiting_reason, apply.status.waiting_on = hold.reason, list(hold.on)
         set_applied(apply, REASON_PENDING, hold.message, self._now())
 
     def _until_retry(self, apply: KubernetesApply) -> float | None:
@@ -278,35 +276,6 @@ class KubernetesApplyReconciler:
         ended = datetime.fromisoformat(status.last_apply_time)
         left_s = _retry_delay_s(apply) - (self._now() - ended).total_seconds()
         return left_s if left_s > 0 else None
-
-    async def _hold(self, apply: KubernetesApply, given: ApplyInput) -> Hold | None:
-        spec, status = apply.spec, apply.status
-        status.waiting_reason = ""
-        if (refusal := await self._refused(apply)) is not None:
-            return Hold("forbidden-context", refusal)
-        first = not status.applied_input_hash
-        triggered = bool(given.trigger) and given.trigger != status.handled_trigger
-        automatic = spec.auto_init if first else spec.trigger_mode != "manual"
-        if not automatic and not triggered and status.attempted_input_hash != given.digest:
-            return Hold("waiting-for-trigger", f"run `kapp trigger {apply.name}` to apply it")
-        if first:
-            for name in spec.resource_deps:
-                dependency = await self._objects.get(UIResource, name)
-                if dependency is not None and not dependency.status.ever_ready:
-                    return Hold("waiting-for-dep", f"waits until {name} is ready")
-        return None
-
-    async def _refused(self, apply: KubernetesApply) -> str | None:
-        """The production guard, before every write."""
-        handle = self._connections.get(apply.spec.cluster)
-        if handle is None:
-            return None
-        kappfile = await self._objects.get(Kappfile, MAIN)
-        allowed = kappfile.status.allowed_contexts if kappfile is not None else []
-        connection = handle.connection
-        info = KubeContextInfo(connection.name, connection.namespace, connection.is_local)
-        refusal = check_context(info, allowed)
-        return f"{refusal.message} ({refusal.hint})" if refusal is not None else None
 
     async def _events(self, apply: KubernetesApply) -> list[str]:
         names = apply.spec.restart_on.file_watches if apply.spec.restart_on is not None else []
@@ -350,6 +319,7 @@ class KubernetesApplyReconciler:
         self._cancel(name)
         self._results.pop(name, None)
         self._handles.pop(name, None)
+        self._cleared.pop(name, None)
         self._live.drop(name)
 
     def _cancel(self, name: str) -> None:

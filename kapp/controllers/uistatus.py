@@ -166,12 +166,12 @@ def _waiting(apply: KubernetesApply) -> UIResourceWaiting | None:
     reason = apply.status.waiting_reason
     if not reason:
         return None
-    names = apply.spec.resource_deps if reason == "waiting-for-dep" else []
+    kind = "Cluster" if reason == "waiting-for-cluster" else "UIResource"
     return UIResourceWaiting(
         reason=reason,
         on=[
-            UIWaitingOnRef(group=GROUP, api_version=API_VERSION, kind="UIResource", name=name)
-            for name in names
+            UIWaitingOnRef(group=GROUP, api_version=API_VERSION, kind=kind, name=name)
+            for name in apply.status.waiting_on
         ],
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from kapp.api.typed import owner_name
 from kapp.api.v1alpha1.meta import TypedObject
+from kapp.kappfile.model import UNCATEGORIZED
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
@@ -47,13 +48,19 @@ def _standing(obj: Object) -> tuple[object, ...]:
     return status.get("observedGeneration"), applied.get("reason"), disabled
 
 
+def predecessor_changed(new: Object, old: Object | None) -> bool:
+    """Whether it is the KubernetesApply that goes before all others, and `apply_changed`."""
+    return name_of(new) == UNCATEGORIZED and apply_changed(new, old)
+
+
 def ever_ready_changed(new: Object, old: Object | None) -> bool:
-    """Whether a UIResource became ready for the first time, or is one no more."""
+    """Whether a UIResource became ready for the first time, is so no more, or was switched."""
     return old is None or _ever_ready(new) != _ever_ready(old)
 
 
-def _ever_ready(obj: Object) -> bool:
-    return bool((obj.get("status") or {}).get("everReady"))
+def _ever_ready(obj: Object) -> tuple[bool, bool]:
+    status = obj.get("status") or {}
+    return bool(status.get("everReady")), bool((status.get("disableStatus") or {}).get("disabled"))
 
 
 def connection_changed(new: Object, old: Object | None) -> bool:
@@ -108,6 +115,11 @@ def disabling_config_maps(obj: Object) -> Iterable[str]:
 def dependencies(obj: Object) -> Iterable[str]:
     """The resources that a KubernetesApply waits for."""
     return _spec(obj).get("resourceDeps") or ()
+
+
+def predecessors(obj: Object) -> Iterable[str]:
+    """The KubernetesApply that goes before the first apply of another."""
+    return () if (obj.get("status") or {}).get("appliedInputHash") else (UNCATEGORIZED,)
 
 
 def restarting_watches(obj: Object) -> Iterable[str]:

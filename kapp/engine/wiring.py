@@ -158,6 +158,11 @@ class Wiring:
             self._applies,
             self._source(KubernetesApply, matters=wakes.spec_changed),
             self._source(
+                KubernetesApply,
+                self._naming(KubernetesApply, wakes.predecessors),
+                matters=wakes.predecessor_changed,
+            ),
+            self._source(
                 KubernetesDiscovery, wakes.owner_key(KubernetesApply), matters=wakes.status_changed
             ),
             self._source(ConfigMap, self._naming(KubernetesApply, wakes.disabling_config_maps)),

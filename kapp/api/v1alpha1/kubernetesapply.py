@@ -160,8 +160,10 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
         attempted_input_hash: Names the input of the newest attempt.
         attempts: How often the newest input was tried in vain.
         handled_trigger: The trigger (`kapp trigger`) that was carried out last.
+        held_input_hash: Names the input that was held back at first, because of autoInit.
         waiting_reason: Why the newest input is not applied yet: waiting-for-cluster,
-            waiting-for-dep, waiting-for-trigger or forbidden-context.
+            waiting-for-uncategorized, waiting-for-dep, waiting-for-trigger or forbidden-context.
+        waiting_on: Names of the resources, or of the cluster, that are waited for.
         objects: What was applied last, in the order of the input.
         pods: How many pods there are.
         disable_status: Whether it is disabled.
@@ -178,7 +180,9 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
     attempted_input_hash: str = ""
     attempts: int = 0
     handled_trigger: str = ""
+    held_input_hash: str = ""
     waiting_reason: str = ""
+    waiting_on: list[str] = []
     objects: list[AppliedObject] = []
     pods: PodCounts | None = None
     disable_status: DisableStatus | None = None

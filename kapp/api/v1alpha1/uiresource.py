@@ -99,7 +99,8 @@ class UIResourceWaiting(msgspec.Struct, rename="camel", omit_defaults=True, kw_o
     """Why an update does not begin.
 
     Attributes:
-        reason: One of waiting-for-dep, waiting-for-cluster, waiting-for-trigger, kappfile-reload.
+        reason: One of waiting-for-cluster, waiting-for-uncategorized, waiting-for-dep,
+            waiting-for-trigger, forbidden-context.
         on: What is waited for.
     """
 

@@ -1,0 +1,132 @@
+"""Why a KubernetesApply's new input is not applied yet. Reads kapp's API; writes nothing.
+
+The reasons are Tilt's (`UIResource.status.waiting.reason`): waiting-for-cluster,
+waiting-for-uncategorized, waiting-for-dep, waiting-for-trigger; and kapp's own forbidden-context.
+
+    auto_init  trigger_mode   the first input is applied      later ones
+    True       auto           at once                         at once
+    True       manual         at once                         by `kapp trigger`
+    False      auto           once it is changed, or by       at once
+                              `kapp trigger`
+    False      manual         by `kapp trigger`               by `kapp trigger`
+
+Dependencies and `uncategorized` hold up the first apply only; the first after a disable and an
+enable is one, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kapp.api.typed import TypedClient
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
+from kapp.api.v1alpha1.kubernetesapply import (
+    APPLIED,
+    REASON_APPLYING,
+    REASON_PENDING,
+    KubernetesApply,
+)
+from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.controllers.applyinput import ApplyInput
+from kapp.controllers.connections import ClusterHandle
+from kapp.kappfile.context import KubeContextInfo, check_context
+from kapp.kappfile.model import UNCATEGORIZED
+
+WAITING_FOR_TRIGGER = "waiting-for-trigger"
+
+
+class Hold(NamedTuple):
+    """One of the reasons, a sentence, and the names of what is waited for."""
+
+    reason: str
+    message: str
+    on: Sequence[str] = ()
+
+
+class Holds:
+    """Decides what holds up an apply, by the objects of kapp's API."""
+
+    def __init__(self, objects: TypedClient) -> None:
+        self._objects = objects
+
+    async def of(
+        self, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
+    ) -> Hold | None:
+        """What holds up `given`, a new input; None if nothing does.
+
+        Notes in `apply.status.held_input_hash` what is held back because of auto_init.
+        """
+        if (hold := await self._refused(handle)) is not None:
+            return hold
+        status = apply.status
+        first = not status.applied_input_hash
+        if (hold := _by_mode(apply, given, first=first)) is not None:
+            return hold
+        if not first:
+            return None
+        return await self._by_dependencies(apply) or await self._by_uncategorized(apply)
+
+    async def _refused(self, handle: ClusterHandle) -> Hold | None:
+        """The production guard, before every write."""
+        kappfile = await self._objects.get(Kappfile, MAIN)
+        allowed = kappfile.status.allowed_contexts if kappfile is not None else []
+        connection = handle.connection
+        info = KubeContextInfo(connection.name, connection.namespace, connection.is_local)
+        refusal = check_context(info, allowed)
+        if refusal is None:
+            return None
+        return Hold("forbidden-context", f"{refusal.message} ({refusal.hint})")
+
+    async def _by_dependencies(self, apply: KubernetesApply) -> Hold | None:
+        waiting, disabled = [], []
+        for name in apply.spec.resource_deps:
+            # The Kappfile has warned of a name that is no resource.
+            dependency = await self._objects.get(UIResource, name)
+            if dependency is not None and not dependency.status.ever_ready:
+                waiting.append(name)
+                state = dependency.status.disable_status
+                disabled += [name] if state is not None and state.disabled else []
+        if not waiting:
+            return None
+        message = f"waits until {', '.join(waiting)} has been ready"
+        if disabled:
+            message += f"; disabled: `kapp enable {' '.join(disabled)}`"
+        return Hold("waiting-for-dep", message, waiting)
+
+    async def _by_uncategorized(self, apply: KubernetesApply) -> Hold | None:
+        """Namespaces, accounts, settings: what all others may need is tried first."""
+        if apply.name == UNCATEGORIZED or not apply.metadata.owner_references:
+            return None
+        other = await self._objects.get(KubernetesApply, UNCATEGORIZED)
+        if other is None or other.status.applied_input_hash or not _is_under_way(other):
+            return None
+        return Hold(
+            "waiting-for-uncategorized", f"waits until {UNCATEGORIZED} is applied", [UNCATEGORIZED]
+        )
+
+
+def _by_mode(apply: KubernetesApply, given: ApplyInput, *, first: bool) -> Hold | None:
+    spec, status = apply.spec, apply.status
+    triggered = bool(given.trigger) and given.trigger != status.handled_trigger
+    if triggered or status.attempted_input_hash == given.digest:
+        return None
+    held = Hold(WAITING_FOR_TRIGGER, f"run `kapp trigger {apply.name}` to apply it")
+    if not first:
+        return held if spec.trigger_mode == "manual" else None
+    if spec.auto_init:
+        return None
+    status.held_input_hash = status.held_input_hash or given.digest
+    changed = status.held_input_hash != given.digest
+    return None if changed and spec.trigger_mode != "manual" else held
+
+
+def _is_under_way(apply: KubernetesApply) -> bool:
+    """Whether it will be applied soon: nothing holds it up, and no attempt has met trouble."""
+    status = apply.status
+    if status.waiting_reason or status.attempts:
+        return False
+    if status.disable_status is not None and status.disable_status.disabled:
+        return False
+    reasons = [one.reason for one in status.conditions if one.type == APPLIED]
+    return not reasons or reasons[0] in (REASON_APPLYING, REASON_PENDING)
