@@ -74,12 +74,10 @@ def evaluate(
 def _run(session: Session) -> Result:
     host = Host(session)
     try:
-        host.load(session.main)
-    except Exit:
-        pass
+        _execute(host, session)
+        assembly = assemble(session.declared)
     finally:
         host.close()
-    assembly = assemble(session.declared)
     for location in session.unused_forwards.values():
         session.warn(
             "port_forward without a resource does nothing on its own: write "
@@ -95,6 +93,13 @@ def _run(session: Session) -> Result:
         output=tuple(session.output),
         transient=any(not text.strip() for text in session.sources.values()),
     )
+
+
+def _execute(host: Host, session: Session) -> None:
+    try:
+        host.load(session.main)
+    except Exit:
+        pass
 
 
 def _complete(error: KappfileError, session: Session) -> None:

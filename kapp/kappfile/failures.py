@@ -89,6 +89,11 @@ def _known(message: str) -> KappfileError:
             f"calls are nested over {MAX_CALL_DEPTH} deep",
             hint="look for a function that calls itself without end",
         )
+    if message == "Immutable":
+        return KappfileError(
+            "this belongs to a file that was loaded, so it cannot be changed any more",
+            hint="a loaded file's functions can change what they are given, and what they make",
+        )
     if message == "Evaluation cancelled":
         return KappfileError("the evaluation was cancelled", cancelled=True)
     return KappfileError(_lower(message.removeprefix("StarlarkError: ")))

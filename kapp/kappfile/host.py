@@ -82,6 +82,7 @@ class Host:
         session.run_file = self._include
         session.symbols = self._symbols
         session.call_symbol = self._call_symbol
+        session.call_function = self._call_function
 
     def close(self) -> None:
         """Let go of the modules.
@@ -138,16 +139,19 @@ class Host:
 
     def _execute(self, path: Path, shown: str, text: str) -> Any:
         _check_nesting(shown, text)
-        _parse(shown, text)
-        # The value of a file's last expression would be handed to Python, which not all can be.
-        tree = _parse(shown, f"{text}\nNone\n")
+        tree = _parse_file(shown, text)
         module = starlark.Module()
         for name, function in self._callables.items():
             module.add_callable(name, function)
         for part in _preludes():
             starlark.eval_with(self._options(), module, part, _globals())
         loader = starlark.FileLoader(self._guard(lambda name: self._load(path, name)))
-        starlark.eval_with(self._options(), module, tree, _globals(), file_loader=loader)
+        try:
+            starlark.eval_with(self._options(), module, tree, _globals(), file_loader=loader)
+        except starlark.StarlarkError:
+            if isinstance(self._pending, Exit):  # its functions may still be called
+                self._modules[path] = module.freeze()
+            raise
         if path != self._session.main:
             listing = starlark.parse(PRELUDE_FILE, exports.listing(text), _dialect())
             starlark.eval_with(self._options(), module, listing, _globals())
@@ -242,6 +246,27 @@ class Host:
         return self._translated(
             lambda: frozen.call_with(self._options(), exports.CALL, name, args, dict(kwargs)).value
         )
+
+    def _call_function(self, file: Path, index: int, argument: dict[str, str]) -> Any:
+        frozen = self._modules[file]
+        return self._translated(
+            lambda: frozen.call_with(self._options(), prelude.CALL_KEPT, index, argument).value
+        )
+
+
+def _parse_file(shown: str, text: str) -> Any:
+    """The syntax tree of a file, with one more statement at its end.
+
+    The value of a file's last expression would be handed to Python, which not all can be. Errors
+    are those of the text alone, which points at other places, and may end in the middle of a line.
+    """
+    if text.endswith("\\"):
+        _parse(shown, text)
+    try:
+        return _parse(shown, f"{text}\nNone\n")
+    except (starlark.StarlarkError, KappfileError):
+        _parse(shown, text)
+        raise
 
 
 def _parse(shown: str, text: str) -> Any:

@@ -18,6 +18,10 @@ from kapp.kappfile.values import KIND
 PREFIX = "_kapp_py_"
 """Of the names under which the host adds the Python functions."""
 
+CALL_KEPT = "kapp__call_kept"
+"""The function that calls one of those that builtins were given. Python cannot hold a Starlark
+function, so each module keeps its own and hands out numbers."""
+
 _Tree: TypeAlias = dict[str, "str | _Tree"]
 
 # `str` and `type` are kept first: the second prelude gives them kapp's blobs.
@@ -33,7 +37,13 @@ def _kapp_value(x):
     return None if x == None else struct(**x)
 """
 
-_SECOND_HEAD = """
+_SECOND_HEAD = f"""
+_kapp_functions = []
+def _kapp_keep(function):
+    _kapp_functions.append(function)
+    return len(_kapp_functions) - 1
+def {CALL_KEPT}(index, argument):
+    return _kapp_functions[index](struct(**argument))
 _kapp_environ = _kapp_py_environ()
 _kapp_argv = _kapp_py_argv()
 def _kapp_call(handle, name, args, kwargs):

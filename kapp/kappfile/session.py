@@ -42,6 +42,8 @@ class Session:
         unused_forwards: `path:line` of port_forward values no resource used yet, by number.
         numbers: fresh numbers for values that need an identity.
         call_symbol: calls a function of an executed file: handle, name, args, kwargs.
+        call_function: calls a function that a builtin was given, once the file that it was given
+            in is executed: that file, the function's number, a dict that becomes a struct.
     """
 
     main: Path
@@ -55,6 +57,7 @@ class Session:
     call_symbol: Callable[[int, str, list[Value], dict[str, Value]], Value] = (
         lambda handle, name, args, kwargs: None
     )
+    call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
     files: list[Path] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)

@@ -349,3 +349,9 @@ def test_a_fault_of_kapp_is_a_kappfile_error(go, monkeypatch):
         "    read_file('x')\n"
         "hint: this is a fault of kapp, not of the Kappfile"
     )
+
+
+def test_a_file_that_ends_in_the_middle_of_a_line(project):
+    error = project.fails("x = 1 + \\")
+    assert error.location.startswith("Kappfile:1")
+    assert project.run("x = 1  # a comment may end so: \\").resources == ()

@@ -21,7 +21,7 @@ from kapp.kappfile.assembly.declarations import (
     KindRule,
     ResourceOptions,
 )
-from kapp.kappfile.assembly.names import matches, unique_names
+from kapp.kappfile.assembly.names import given_names, matches, unique_names
 from kapp.kappfile.assembly.workloads import LabelIndex, duplicates, is_workload, kind_rule
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.manifests import join
@@ -34,6 +34,7 @@ from kapp.kappfile.model import (
     PortForward,
 )
 from kapp.kappfile.suggest import did_you_mean, listing
+from kapp.machinery.objects import Object
 
 _T = TypeVar("_T")
 
@@ -108,7 +109,7 @@ class _Assembler:
     def _group_workloads(self) -> None:
         rules = self._declared.kinds
         workloads = [i for i, obj in enumerate(self._objects) if is_workload(obj, rules)]
-        names = unique_names([self._objects[index] for index in workloads])
+        names = self._names_of([self._objects[index] for index in workloads])
         for index, name in zip(workloads, names, strict=True):
             draft = self._drafts[name] = _Draft(name)
             self._claim(draft, index)
@@ -117,6 +118,18 @@ class _Assembler:
             position = index_of.first_selected_by(obj)
             if position is not None and service not in self._owner:
                 self._claim(self._owner[workloads[position]], service)
+
+    def _names_of(self, workloads: list[Object]) -> list[str]:
+        naming = self._declared.naming
+        if naming is None:
+            return unique_names(workloads)
+        try:
+            return given_names(workloads, naming)
+        except KappfileError as error:
+            if not error.frames:
+                error.message = f"workload_to_resource_function: {error.message}"
+                error.located(naming.frames)
+            raise
 
     def _claim(self, draft: _Draft, index: int) -> None:
         draft.objects.append(index)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kapp.kappfile.errors import Frame
 from kapp.kappfile.manifests import Manifest
@@ -63,6 +64,18 @@ class KindRule:
     pod_readiness: PodReadiness | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The last `workload_to_resource_function` call.
+
+    `name_of` takes the parts of a workload's id by their names; it may return anything, and raises
+    KappfileError for whatever goes wrong in the Kappfile's function.
+    """
+
+    name_of: Callable[[dict[str, str]], Any]
+    frames: Sequence[Frame]
+
+
 BUILT_IN_KINDS = (
     KindRule("Job", "batch/v1", "succeeded"),
     KindRule("CronJob", "batch/v1", "ignore"),
@@ -78,6 +91,7 @@ class Declarations:
     options: list[ResourceOptions] = field(default_factory=list)
     port_forwards: list[PortForwardStatement] = field(default_factory=list)
     kinds: list[KindRule] = field(default_factory=lambda: list(BUILT_IN_KINDS))
+    naming: Naming | None = None
     settings: Settings = field(default_factory=Settings)
     trigger_mode: TriggerMode | None = None
     trigger_mode_frames: Sequence[Frame] = ()

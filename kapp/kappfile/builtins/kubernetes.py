@@ -7,9 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
-from kapp.kappfile.assembly.declarations import DeclaredObject, KindRule, ResourceOptions
+from kapp.kappfile.assembly.declarations import (
+    DeclaredObject,
+    KindRule,
+    Naming,
+    ResourceOptions,
+)
 from kapp.kappfile.builtins.ports import forwards_of
 from kapp.kappfile.builtins.sources import manifests_of
 from kapp.kappfile.errors import KappfileError
@@ -21,6 +27,7 @@ from kapp.kappfile.session import Call
 from kapp.kappfile.values import (
     KIND,
     Value,
+    a,
     blob_value,
     boolean,
     items,
@@ -221,6 +228,34 @@ def k8s_kind(
             optional_string("api_version", api_version),
             readiness_of(pod_readiness),
         )
+    )
+
+
+@builtin(
+    "workload_to_resource_function",
+    topic=TOPIC,
+    example=(
+        "k8s_yaml('kubernetes.yaml')\n"
+        "workload_to_resource_function(lambda id: id.name.removeprefix('example-'))\n"
+        "k8s_resource('go', port_forwards=8000)"
+    ),
+    starlark="""def {id}(func):
+    kept = _kapp_keep(func) if "function" in _kapp_type(func) else _kapp_type(func)
+    {py}(call_stack(strip_frames=1), kept)
+""",
+)
+def workload_to_resource_function(call: Call, func: Value) -> None:
+    """Name the resources of workloads by a function; a later call replaces an earlier one.
+
+    Args:
+        func: takes the workload's id, a struct with `name`, `kind`, `namespace` and `group`
+            (`default` and `core` where there is none), and returns the resource's name.
+    """
+    if not isinstance(func, int):  # the prelude passes what it kept, or the type of what it did not
+        raise KappfileError(f"`func` must be a function, not {a(str(func))}")
+    session = call.session
+    session.declared.naming = Naming(
+        partial(session.call_function, session.files[-1], func), call.frames
     )
 
 

@@ -18,7 +18,6 @@ PLANNED: tuple[str, ...] = (
     "local_resource",
     "probe",
     "tcp_socket_action",
-    "workload_to_resource_function",
 )
 """Designed, and to come."""
 
@@ -35,22 +34,38 @@ ABSENT: dict[str, str] = {
     "enable_feature": "kapp has no feature flags; remove the call",
     "fall_back_on": "kapp has no live update yet",
     "initial_sync": "kapp has no live update yet",
+    "experimental_analytics_report": "kapp collects nothing; remove the call",
+    "experimental_metrics_settings": "kapp collects nothing; remove the call",
+    "experimental_telemetry_cmd": "kapp collects nothing; remove the call",
     "k8s_image_json_path": "use k8s_kind",
+    "local_git_repo": "use paths; watch_settings(ignore=…) leaves files out",
+    "module": "use struct",
     "restart_container": "kapp has no live update yet",
     "run": "kapp has no live update yet",
     "set": "use a dict, or a list",
     "set_team": "kapp has no teams; remove the call",
     "sync": "kapp has no live update yet",
-    "v1alpha1.cmd": "",
-    "v1alpha1.config_map": "",
-    "v1alpha1.extension": "",
-    "v1alpha1.extension_repo": "",
-    "v1alpha1.file_watch": "",
-    "v1alpha1.kubernetes_apply": "",
-    "v1alpha1.kubernetes_discovery": "",
-    "v1alpha1.ui_button": "",
+    "test": "use local_resource",
 }
 """Not planned, or far off; with what to do instead."""
+
+API_CONSTRUCTORS = (
+    "cmd", "config_map", "config_map_disable_source", "disable_source", "exec_action", "extension",
+    "extension_repo", "file_watch", "forward", "handler", "http_get_action", "http_header",
+    "ignore_def", "kubernetes_apply", "kubernetes_apply_cmd", "kubernetes_discovery",
+    "kubernetes_discovery_template_spec", "kubernetes_image_locator",
+    "kubernetes_image_object_descriptor", "kubernetes_watch_ref", "label_selector",
+    "label_selector_requirement", "object_selector", "pod_log_stream_template_spec",
+    "port_forward_template_spec", "probe", "restart_on_spec", "start_on_spec", "tcp_socket_action",
+    "ui_bool_input_spec", "ui_button", "ui_choice_input_spec", "ui_component_location",
+    "ui_hidden_input_spec", "ui_input_spec", "ui_text_input_spec",
+)  # fmt: skip
+"""Of Tilt's `v1alpha1`, which makes API objects by hand."""
+
+ABSENT |= {
+    f"v1alpha1.{name}": "objects of kapp's API are made with `kubectl apply`, see `kapp kubeconfig`"
+    for name in API_CONSTRUCTORS
+}
 
 
 def missing_names() -> dict[str, str]:
