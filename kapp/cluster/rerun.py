@@ -67,12 +67,14 @@ class Rerun:
         """Delete what is made anew (unless `delete` is False), and note how the rest was."""
         await asyncio.gather(*(self._prepare(target, delete) for target in self._targets))
 
-    async def restart(self, applied: Sequence[Object]) -> None:
-        """Restart the workloads that the apply did not change."""
+    async def restart(self, applied: Sequence[Object]) -> list[Object]:
+        """Restart the workloads that the apply did not change; `applied` with them as they are."""
         by_name = {display_name(obj): obj for obj in applied}
-        await asyncio.gather(
+        restarted = await asyncio.gather(
             *(self._restart(t) for t in self._targets if self._is_unchanged(t, by_name))
         )
+        by_name.update({display_name(obj): obj for obj in restarted})
+        return list(by_name.values())
 
     async def _prepare(self, target: Target, delete: bool) -> None:
         anew = is_made_anew(target.obj, force=self._force)
@@ -99,11 +101,11 @@ class Rerun:
             return False
         return _version(before) == _version(after)
 
-    async def _restart(self, target: Target) -> None:
+    async def _restart(self, target: Target) -> Object:
         """By another field manager than the apply's, so that the next apply leaves it there."""
         namespace, name = key_of(target.obj)
         annotations = {RESTARTED_AT: self._trigger}
-        await self._client.patch(
+        return await self._client.patch(
             target.resource,
             name,
             {"spec": {"template": {"metadata": {"annotations": annotations}}}},

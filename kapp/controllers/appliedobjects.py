@@ -1,23 +1,29 @@
-"""The applied objects as they are in the cluster now. A cache of watches, no state.
+"""The applied objects as they are in the cluster now, and what others did to them.
 
-One reflector for each kind and namespace, restricted to the project's own objects by the label that
-every applied object has. Tells whose object changed by its annotation.
+A cache of watches, no state. One reflector for each kind and namespace, restricted to the project's
+own objects by the label that every applied object has; what may not be watched is believed to be
+as the apply returned it. Tells whose object changed by its UID.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from kapp.cluster.prepare import PART_OF_LABEL, RESOURCE_ANNOTATION
+import msgspec
+
+from kapp.aio.supervise import TaskGroup
+from kapp.cluster.drift import Drift, changes, is_newer, owned_paths, without_own_fields
+from kapp.cluster.prepare import PART_OF_LABEL
 from kapp.controllers.connections import ClusterHandle, Connections
+from kapp.errors import KappError
+from kapp.machinery.fieldpath import Path
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
     Resource,
-    annotations_of,
     display_name,
     gvk_of,
+    is_deleting,
     key_of,
     labels_of,
     metadata_of,
@@ -26,29 +32,18 @@ from kapp.machinery.objects import (
 from kapp.runtime.manager import Manager
 from kapp.runtime.reflector import ChangeType, Reflector
 
-# They are ready as soon as they exist, so nothing about them needs to be watched.
-_ALWAYS_READY = frozenset(
-    {
-        "ConfigMap", "Secret", "ServiceAccount", "Role", "RoleBinding", "ClusterRole",
-        "ClusterRoleBinding", "LimitRange", "PriorityClass", "StorageClass", "RuntimeClass",
-        "NetworkPolicy", "IngressClass", "EndpointSlice", "Endpoints",
-    }
-)  # fmt: skip
-
 _Place = tuple[str, Resource, str, str]
 
 
-class _Followed(NamedTuple):
-    """An object as the apply returned it, and where it is watched (None if it is not)."""
+class _Followed(msgspec.Struct, eq=False):
+    """An object as the apply returned it, and where it is watched (None if it is not).
+
+    `owned` are the paths whose change is drift, once they were needed.
+    """
 
     returned: Object
     place: _Place | None
-
-
-def without_managed_fields(obj: Object) -> Object:
-    """What is cached of a cluster's object: managedFields are half of it and never read."""
-    meta = {key: value for key, value in metadata_of(obj).items() if key != "managedFields"}
-    return {**obj, "metadata": meta}
+    owned: list[Path] | None = None
 
 
 class AppliedObjects:
@@ -58,23 +53,34 @@ class AppliedObjects:
         manager: runs the reflectors.
         connections: the clusters.
         wake: called with the KubernetesApply whose object changed.
+        on_health: called with the Cluster when a watch breaks or heals.
     """
 
     def __init__(
-        self, manager: Manager, connections: Connections, wake: Callable[[ObjectKey], None]
+        self,
+        manager: Manager,
+        connections: Connections,
+        wake: Callable[[ObjectKey], None],
+        on_health: Callable[[ObjectKey], None],
     ) -> None:
         self._manager = manager
         self._connections = connections
         self._wake = wake
+        self._on_health = on_health
+        self._tasks = TaskGroup("applied objects")
         self._followed: dict[str, list[_Followed]] = {}
+        self._names: dict[str, str] = {}
         self._reflectors: dict[_Place, Reflector] = {}
         self._handles: dict[str, ClusterHandle | None] = {}
         self._deleted: set[str] = set()
+        # Those that are there, but have lost the label by which they are watched.
+        self._unlabelled: dict[str, Object] = {}
 
     def follow(self, name: str, cluster: str, returned: Sequence[Object]) -> None:
         """Follow what the KubernetesApply `name` applied, and nothing that it applied before."""
+        self.drop(name)
         for obj in returned:
-            self._deleted.discard(uid_of(obj))
+            self._names[uid_of(obj)] = name
         self._followed[name] = [_Followed(obj, self._place(cluster, obj)) for obj in returned]
 
     async def renew(self, cluster: str) -> None:
@@ -87,9 +93,17 @@ class AppliedObjects:
         for reflector in [self._reflectors.pop(place) for place in old]:
             await self._manager.release(reflector)
 
+    async def close(self) -> None:
+        """End what is being looked up; the manager ends the watches."""
+        await self._tasks.close()
+
     def drop(self, name: str) -> None:
         """Follow nothing of `name`."""
-        self._followed.pop(name, None)
+        for one in self._followed.pop(name, ()):
+            uid = uid_of(one.returned)
+            self._names.pop(uid, None)
+            self._deleted.discard(uid)
+            self._unlabelled.pop(uid, None)
 
     def of(self, name: str) -> list[Object]:
         """The objects of a KubernetesApply, as new as they are known, in the order of apply."""
@@ -101,9 +115,33 @@ class AppliedObjects:
         gone = [one.returned for one in followed if uid_of(one.returned) in self._deleted]
         return [display_name(obj) for obj in gone]
 
+    def drift(self, name: str) -> list[Drift]:
+        """What somebody else deleted, or changed of what the apply said."""
+        found = []
+        for one in self._followed.get(name) or ():
+            if uid_of(one.returned) in self._deleted:
+                found.append(Drift(one.returned, None))
+                continue
+            live = self._newest(one)
+            if live is one.returned or is_deleting(live):
+                continue
+            if one.owned is None:
+                one.owned = owned_paths(one.returned)
+            if changed := changes(one.returned, live, one.owned):
+                found.append(Drift(one.returned, changed))
+        return found
+
+    def error(self, name: str) -> str:
+        """Why its objects are not known as they are now, or ""."""
+        for one in self._followed.get(name) or ():
+            reflector = self._reflectors.get(one.place) if one.place is not None else None
+            if reflector is not None and reflector.error and not reflector.refused:
+                return reflector.error
+        return ""
+
     def _place(self, cluster: str, obj: Object) -> _Place | None:
         handle, part_of = self._connections.get(cluster), labels_of(obj).get(PART_OF_LABEL, "")
-        if handle is None or obj.get("kind") in _ALWAYS_READY or not part_of:
+        if handle is None or not part_of:
             return None
         resource = handle.mapping.find(gvk_of(obj))
         if resource is None:
@@ -115,26 +153,64 @@ class AppliedObjects:
                 resource,
                 key_of(obj).namespace,
                 f"{PART_OF_LABEL}={part_of}",
-                transform=without_managed_fields,
+                transform=without_own_fields,
             )
             self._reflectors[place] = reflector
-            reflector.subscribe(self._on_change)
+            reflector.subscribe(lambda *change: self._on_change(place, *change))
+            reflector.subscribe_health(lambda _: self._health_changed(place))
         return place
 
-    def _on_change(self, change: ChangeType, obj: Object, _old: Object | None) -> None:
+    def _on_change(
+        self, place: _Place, change: ChangeType, obj: Object, _old: Object | None
+    ) -> None:
+        uid = uid_of(obj)
+        if uid not in self._names:
+            return
         if change == "DELETED":
-            self._deleted.add(uid_of(obj))
-        if name := annotations_of(obj).get(RESOURCE_ANNOTATION):
-            self._wake(ObjectKey("", name))
+            self._tasks.spawn(self._look(place, obj), f"look at {display_name(obj)}")
+            return
+        self._unlabelled.pop(uid, None)
+        self._wake(ObjectKey("", self._names[uid]))
+
+    async def _look(self, place: _Place, obj: Object) -> None:
+        """Whether an object that left its watch is gone, or has lost its label only."""
+        handle, uid = self._connections.get(place[0]), uid_of(obj)
+        namespace, name = key_of(obj)
+        live: Object | None = None
+        try:
+            if handle is not None:
+                live = await handle.connection.client.get(place[1], name, namespace)
+        except KappError:
+            live = None  # not found; or not to be asked, and the watch has said that it is gone
+        if uid not in self._names:
+            return
+        if live is not None and uid_of(live) == uid:
+            self._unlabelled[uid] = without_own_fields(live)
+        else:
+            self._deleted.add(uid)
+        self._wake(ObjectKey("", self._names[uid]))
+
+    def _health_changed(self, place: _Place) -> None:
+        reflector = self._reflectors.get(place)
+        if reflector is not None and reflector.refused:
+            # Asking again and again would not help; the next apply does once.
+            del self._reflectors[place]
+            self._tasks.spawn(self._manager.release(reflector), "give up a watch")
+        self._on_health(ObjectKey("", place[0]))
+        for name, followed in self._followed.items():
+            if any(one.place == place for one in followed):
+                self._wake(ObjectKey("", name))
 
     def _newest(self, one: _Followed) -> Object:
+        if (unlabelled := self._unlabelled.get(uid_of(one.returned))) is not None:
+            return unlabelled
         reflector = self._reflectors.get(one.place) if one.place is not None else None
         if reflector is None:
             return one.returned
         cached = reflector.get(key_of(one.returned))
         if cached is None or uid_of(cached) != uid_of(one.returned):
             return one.returned
-        if _generation(cached) < _generation(one.returned):
+        if not is_newer(cached, one.returned) or _generation(cached) < _generation(one.returned):
             return one.returned  # the watch has not caught up with the apply
         return cached
 

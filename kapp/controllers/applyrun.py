@@ -106,9 +106,7 @@ class ApplyRun:
             timeout_s=self._timeout_s,
             force=self.given.force,
         )
-        if self._trigger:
-            await rerun.restart(applied)
-        return applied
+        return await rerun.restart(applied) if self._trigger else applied
 
     def _on_progress(self, progress: Progress) -> None:
         trouble = ""

@@ -15,6 +15,7 @@ from itertools import chain
 from kapp.aio.supervise import TaskGroup
 from kapp.api.durations import parse_duration
 from kapp.api.typed import TypedClient, encode, owned_by
+from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kubernetesapply import (
     REASON_APPLIED,
@@ -26,6 +27,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
     KubernetesApplyStatus,
 )
 from kapp.api.v1alpha1.kubernetesdiscovery import (
+    NO_WATCH_REASONS,
     KubernetesDiscovery,
     KubernetesDiscoverySpec,
     KubernetesWatchRef,
@@ -35,7 +37,14 @@ from kapp.cluster.prepare import result_yaml, secret_values, template_hashes
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
 from kapp.controllers.applyrun import ApplyRun
-from kapp.controllers.applystatus import count_pods, is_failed, set_applied, set_ready
+from kapp.controllers.applystatus import (
+    count_pods,
+    drift_text,
+    is_failed,
+    set_applied,
+    set_drift,
+    set_ready,
+)
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.disabling import disable_status
 from kapp.controllers.holds import Hold, Holds
@@ -114,10 +123,32 @@ class KubernetesApplyReconciler:
             pods,
             self._live.deleted(apply.name),
         )
-        set_ready(apply, next(iter(found), None), self._now())
+        self._set_drift(apply)
+        unknown = await self._unknown(apply, discovery)
+        set_ready(apply, next(iter(found), None), self._now(), unknown=unknown)
         apply.status.observed_generation = apply.metadata.generation
         await self._objects.write_status(apply, before)
         return again_s
+
+    def _set_drift(self, apply: KubernetesApply) -> None:
+        before = drift_text(apply)
+        set_drift(apply, self._live.drift(apply.name))
+        text = drift_text(apply)
+        if text and text != before:
+            self._log.write(apply.name, f"drift: {text}\n")
+
+    async def _unknown(
+        self, apply: KubernetesApply, discovery: KubernetesDiscovery | None
+    ) -> tuple[str, str] | None:
+        """Why nobody knows how the applied objects are now: reason and message, else None."""
+        cluster = await self._objects.get(Cluster, apply.spec.cluster)
+        if cluster is not None and cluster.status.error:
+            return "ClusterAway", f"the cluster does not answer: {cluster.status.error}"
+        waiting = discovery.status.waiting if discovery is not None else None
+        error = self._live.error(apply.name)
+        if waiting is not None and waiting.reason not in NO_WATCH_REASONS:
+            error = waiting.reason
+        return ("WatchFailing", f"the cluster cannot be watched: {error}") if error else None
 
     async def _step(self, key: ObjectKey, apply: KubernetesApply) -> float | None:
         status = apply.status

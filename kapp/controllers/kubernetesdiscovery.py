@@ -14,6 +14,8 @@ import msgspec
 
 from kapp.api.typed import TypedClient, encode, owned_by
 from kapp.api.v1alpha1.kubernetesdiscovery import (
+    REASON_NOT_APPLIED,
+    REASON_NOT_CONNECTED,
     DiscoveryRunning,
     DiscoveryWaiting,
     KubernetesDiscovery,
@@ -67,9 +69,9 @@ class KubernetesDiscoveryReconciler:
         source = await self._sources.of(spec.cluster)
         waiting = ""
         if source is None:
-            waiting = "ClusterNotConnected"
+            waiting = REASON_NOT_CONNECTED
         elif not spec.watches:
-            waiting = "NotApplied"
+            waiting = REASON_NOT_APPLIED
         if source is None or waiting:
             self._sources.drop(discovery.name)
             status.pods, status.running = [], None

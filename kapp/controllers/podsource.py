@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from kapp.aio.supervise import TaskGroup
 from kapp.cluster.owners import Owner, Owners
 from kapp.cluster.pods import matches_any
-from kapp.controllers.appliedobjects import without_managed_fields
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.errors import KappError
 from kapp.machinery.objects import Object, ObjectKey, Resource, key_of, metadata_of, uid_of
@@ -27,6 +26,12 @@ _log = logging.getLogger(__name__)
 
 # Jobs with a time to live take their pods with them; so many that ran to their end are remembered.
 _FINISHED_KEPT = 1000
+
+
+def without_managed_fields(obj: Object) -> Object:
+    """What is cached of a pod: managedFields are half of it and never read."""
+    meta = {key: value for key, value in metadata_of(obj).items() if key != "managedFields"}
+    return {**obj, "metadata": meta}
 
 
 class Found(NamedTuple):

@@ -34,7 +34,7 @@ def problems_of(
         pods: their pods.
         deleted: display names of applied objects that somebody else deleted.
     """
-    found = [Problem(True, "Deleted", f"{name} was deleted, but not by kapp") for name in deleted]
+    found = [Problem(True, "Deleted", f"{name} was deleted") for name in deleted]
     if pod_readiness == "ignore":
         objects = [obj for obj in objects if not pod_templates(obj)]
         pods = []

@@ -30,7 +30,12 @@ from kapp.api.v1alpha1.uiresource import (
     UIResourceWaiting,
     UIWaitingOnRef,
 )
-from kapp.controllers.applystatus import current_pods, set_condition
+from kapp.controllers.applystatus import (
+    REASON_DRIFTED,
+    current_pods,
+    drift_text,
+    set_condition,
+)
 from kapp.machinery.objects import format_micro_time
 
 _UPDATES = {
@@ -128,6 +133,8 @@ def _conditions(
         reason = applied.reason if applied is not None else "Pending"
         message = apply.status.error or (applied.message if applied is not None else "")
         up_to_date = ("False", reason, message.partition("\n")[0])
+    elif apply.status.drift:
+        up_to_date = ("False", REASON_DRIFTED, drift_text(apply))
     elif kappfile_error:
         first = kappfile_error.partition("\n")[0]
         up_to_date = ("False", "KappfileError", f"the Kappfile has an error: {first}")

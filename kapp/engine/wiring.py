@@ -98,7 +98,12 @@ class Wiring:
         self._log = LogSink(store)
         self._inventories = Inventories(project)
         self._queues: dict[str, Controller] = {}
-        self._live = AppliedObjects(self.manager, self.connections, self._waker("kubernetesapply"))
+        self._live = AppliedObjects(
+            self.manager,
+            self.connections,
+            self._waker("kubernetesapply"),
+            on_health=self._waker("cluster"),
+        )
         self._pods = PodSources(
             self.manager,
             self.connections,
@@ -122,7 +127,8 @@ class Wiring:
         await self._forwards.close()
         self._files.close()
         await self.manager.close()
-        await asyncio.gather(self._applies.close(), self._streams.close(), self._pods.close())
+        parts = (self._applies, self._live, self._streams, self._pods)
+        await asyncio.gather(*(part.close() for part in parts))
         await self.connections.close()
 
     def _add_files_and_kappfile(self, options: KappfileOptions) -> None:

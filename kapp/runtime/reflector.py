@@ -37,6 +37,7 @@ SILENCE_SLACK_S = 15.0
 BASE_DELAY_S = 0.2
 # A cluster that comes back is noticed within this.
 MAX_DELAY_S = 10.0
+_REFUSALS = (403, 404, 405)
 # A watch that held this long, or ended on its own, shows that the server is well.
 _HEALTHY_WATCH_S = 1.0
 
@@ -82,6 +83,7 @@ class Reflector:
         cache: the objects by key; read-only for everyone else.
         synced: set once the first LIST is in the cache; never cleared.
         error: why the copy is not being kept up to date, else "".
+        refused: whether the server does not let the collection be read, or has none of it.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Reflector:
         self.cache: dict[ObjectKey, Object] = {}
         self.synced = asyncio.Event()
         self.error = ""
+        self.refused = False
         self._transform = transform
         self._random = random
         self._handlers: list[Handler] = []
@@ -173,6 +176,7 @@ class Reflector:
         return min(grown, MAX_DELAY_S) * (0.5 + self._random() / 2)
 
     def _fail(self, error: Exception) -> None:
+        self.refused = isinstance(error, ApiError) and error.code in _REFUSALS
         self._set_error(str(error) or type(error).__name__)
 
     def _healthy(self) -> None:
@@ -181,6 +185,7 @@ class Reflector:
         self._set_error("")
 
     def _set_error(self, error: str) -> None:
+        self.refused = self.refused and bool(error)
         if error == self.error:
             return
         self.error = error

@@ -441,6 +441,12 @@ async def test_a_new_engine_deletes_what_an_earlier_one_left(project: Project) -
     assert await project.live(CONFIG_MAPS, "a") is not None
 
 
+async def _unknown(engine: Engine, name: str) -> bool:
+    ui = await TypedClient(engine.client).get(UIResource, name)
+    found = {one.type: (one.status, one.reason) for one in ui.status.conditions} if ui else {}
+    return found == {"UpToDate": ("True", "Applied"), "Ready": ("Unknown", "ClusterAway")}
+
+
 async def test_a_cluster_that_is_away_is_told_and_heals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +488,8 @@ async def test_a_cluster_that_is_away_is_told_and_heals(
 
         # Its state is lost: the same name, another cluster at another address.
         await asyncio.to_thread(process.stop, directory)
+        for name in ("web", "uncategorized"):
+            await eventually(lambda name=name: _unknown(engine, name))
         await asyncio.to_thread(shutil.rmtree, directory)
         await asyncio.to_thread(process.start, directory)
         renewed = Project(tmp_path, str(path), "default")

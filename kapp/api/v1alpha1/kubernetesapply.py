@@ -146,6 +146,40 @@ class AppliedObject(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=
     uid: str = ""
 
 
+class DriftedField(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A field that somebody else changed.
+
+    Attributes:
+        path: Where it is, such as .spec.replicas.
+        wanted: What was applied, as JSON, cut short; redacted in Secrets.
+        live: What is there now.
+        manager: The field manager that changed it, if the cluster knows.
+    """
+
+    path: str
+    wanted: str = ""
+    live: str = ""
+    manager: str = ""
+
+
+class DriftedObject(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """An applied object that is not as it was applied.
+
+    Attributes:
+        kind: Its kind.
+        namespace: Its namespace.
+        name: Its name.
+        deleted: Whether it is gone, though kapp did not delete it.
+        fields: What differs.
+    """
+
+    kind: str
+    namespace: str = ""
+    name: str
+    deleted: bool = False
+    fields: list[DriftedField] = []
+
+
 class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """How it goes.
 
@@ -165,6 +199,7 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
             waiting-for-uncategorized, waiting-for-dep, waiting-for-trigger or forbidden-context.
         waiting_on: Names of the resources, or of the cluster, that are waited for.
         objects: What was applied last, in the order of the input.
+        drift: What somebody else deleted or changed of what was applied.
         pods: How many pods there are.
         disable_status: Whether it is disabled.
         conditions: Applied, and Ready.
@@ -184,6 +219,7 @@ class KubernetesApplyStatus(msgspec.Struct, rename="camel", omit_defaults=True, 
     waiting_reason: str = ""
     waiting_on: list[str] = []
     objects: list[AppliedObject] = []
+    drift: list[DriftedObject] = []
     pods: PodCounts | None = None
     disable_status: DisableStatus | None = None
     conditions: list[Condition] = []
@@ -235,6 +271,8 @@ def _state(obj: Object, _now: datetime) -> str:
         return "Disabled"
     condition = find_condition(status.get("conditions"), APPLIED)
     reason = str(condition["reason"]) if condition else REASON_PENDING
+    if reason == REASON_APPLIED and status.get("drift"):
+        return "Drifted"
     if reason == REASON_ERROR:
         return f"Error: {_short(str(status.get('error') or ''))}"
     return reason

@@ -16,6 +16,11 @@ from kapp.machinery.objects import Object
 from kapp.machinery.scheme import Column, Kind
 from kapp.machinery.status import Cause
 
+REASON_NOT_APPLIED = "NotApplied"
+REASON_NOT_CONNECTED = "ClusterNotConnected"
+NO_WATCH_REASONS = (REASON_NOT_APPLIED, REASON_NOT_CONNECTED)
+"""Why nothing is watched yet; another reason of `status.waiting` is the trouble of a watch."""
+
 
 class KubernetesDiscoveryTemplateSpec(
     msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True
