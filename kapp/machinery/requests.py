@@ -137,7 +137,9 @@ def dry_run(value: Json) -> bool:
     return bool(values)
 
 
-def delete_options(request: Request, body: Json) -> DeleteOptions:
+def delete_options(
+    request: Request, body: Json, default: Propagation = "Background"
+) -> DeleteOptions:
     """Options of a delete, from its body or else its query. Raises ApiError (400, 422)."""
     if body is None:
         body = {}
@@ -154,7 +156,7 @@ def delete_options(request: Request, body: Json) -> DeleteOptions:
     if not isinstance(conditions, dict):
         raise bad_request("preconditions must be an object")
     return DeleteOptions(
-        propagation=_propagation(policy or ("Orphan" if orphan else "Background")),
+        propagation=_propagation(policy or ("Orphan" if orphan else default)),
         grace_period_s=grace_s,
         uid=str(conditions.get("uid") or ""),
         resource_version=str(conditions.get("resourceVersion") or ""),

@@ -308,7 +308,9 @@ class RestApi:
     def _delete(self, request: Request, target: Target) -> Response:
         presenter = self._presenter(request, target)
         deleted, gone = self._registry.delete(
-            target.kind, target.key, delete_options(request, _delete_body(request))
+            target.kind,
+            target.key,
+            delete_options(request, _delete_body(request), target.kind.propagation),
         )
         if not gone:
             return presenter.object(deleted)
@@ -329,7 +331,7 @@ class RestApi:
         deleted = self._registry.delete_collection(
             target.kind,
             target.namespace,
-            delete_options(request, _delete_body(request)),
+            delete_options(request, _delete_body(request), target.kind.propagation),
             label_selector=request.query.get("labelSelector", ""),
             field_selector=request.query.get("fieldSelector", ""),
         )

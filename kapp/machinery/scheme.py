@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from kapp.machinery.objects import GroupVersionKind, Object, Resource
+from kapp.machinery.options import Propagation
 from kapp.machinery.status import Cause
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -90,6 +91,7 @@ class Kind:
         strategic: takes strategic merge patches (built-in kinds do, custom kinds do not).
         structural: the schema is a custom kind's: a map holds what it names and nothing else, and
             a map that names nothing is empty.
+        propagation: what becomes of dependents when a delete does not say.
         scale_paths: for kinds with a scale subresource.
         storage_version: the version that objects are stored in, where kinds of several versions
             share them; "" for the kind's own.
@@ -120,6 +122,7 @@ class Kind:
     finalizers: tuple[str, ...] = ()
     strategic: bool = False
     structural: bool = False
+    propagation: Propagation = "Background"
     scale_paths: ScalePaths = SCALE_PATHS
     storage_version: str = ""
     present: Callable[[Object], Object] | None = None

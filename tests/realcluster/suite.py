@@ -14,6 +14,7 @@ from .layout import REPOSITORY, Cache, Run
 _TESTS = (
     "tests/minicluster/test_kubectl.py",
     "tests/minicluster/test_kubectl_custom.py",
+    "tests/minicluster/test_kubectl_jobs.py",
     "tests/engine",
     "tests/journeys",
 )

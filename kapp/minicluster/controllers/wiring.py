@@ -14,6 +14,11 @@ from kapp.machinery.objects import (
     labels_of,
 )
 from kapp.machinery.selectors import from_label_selector
+from kapp.minicluster.controllers.cronjob.reconciler import (
+    CRON_JOBS,
+    CronJobReconciler,
+    job_index,
+)
 from kapp.minicluster.controllers.customresources import DEFINITIONS, DefinitionReconciler
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
 from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
@@ -28,6 +33,13 @@ from kapp.minicluster.controllers.endpointslice import (
     slice_index,
 )
 from kapp.minicluster.controllers.event_ttl import EventTtlReconciler
+from kapp.minicluster.controllers.job import JobReconciler
+from kapp.minicluster.controllers.job.pods import (
+    JOBS,
+    NAME_LABEL,
+    is_tracked,
+    job_name_index,
+)
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.namespace import NAMESPACES, NamespaceReconciler
 from kapp.minicluster.controllers.recorder import EVENTS
@@ -144,6 +156,56 @@ def add_controllers(
     for controller in controllers:
         manager.add(controller)
     manager.add(_definitions(manager, client, custom_kinds, now))
+    for controller in _batch(manager, client, pods, owned_pods, now):
+        manager.add(controller)
+
+
+def _batch(
+    manager: Manager,
+    client: Client,
+    pods: Reflector,
+    owned_pods: Mirror,
+    now: Callable[[], datetime],
+) -> Iterable[Controller]:
+    """Jobs and CronJobs."""
+    jobs = Mirror(manager.reflector(client, JOBS), job_index)
+    cron_jobs = Mirror(manager.reflector(client, CRON_JOBS), _nothing)
+    yield Controller(
+        "job",
+        JobReconciler(client, jobs, owned_pods, Mirror(pods, job_name_index), now),
+        [
+            Source(client=client, resource=JOBS),
+            Source(client=client, resource=PODS, map=_job_of),
+        ],
+    )
+    yield Controller(
+        "cronjob",
+        CronJobReconciler(client, cron_jobs, jobs, now),
+        [
+            Source(client=client, resource=CRON_JOBS),
+            Source(client=client, resource=JOBS, map=_controller_called("CronJob")),
+        ],
+    )
+
+
+def _job_of(pod: Object) -> Iterable[ObjectKey]:
+    """The Job of a pod; of one that is yet to be counted, the Job that it names."""
+    found = list(_controller_called("Job")(pod))
+    if not found and is_tracked(pod):
+        found = [ObjectKey(key_of(pod).namespace, labels_of(pod).get(NAME_LABEL, ""))]
+    return found
+
+
+def _controller_called(kind: str) -> Callable[[Object], Iterable[ObjectKey]]:
+    """The key of an object's controller, if it is of that kind."""
+
+    def keys(obj: Object) -> Iterable[ObjectKey]:
+        controller = controller_of(obj)
+        if controller is None or controller["kind"] != kind:
+            return ()
+        return (ObjectKey(key_of(obj).namespace, controller["name"]),)
+
+    return keys
 
 
 def _definitions(

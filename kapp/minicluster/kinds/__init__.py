@@ -7,12 +7,12 @@ node, or (ServiceAccount) nothing, because storing it is all that is promised.
 from __future__ import annotations
 
 from kapp.machinery.scheme import Scheme
-from kapp.minicluster.kinds import apiextensions, apps, core, discovery
+from kapp.minicluster.kinds import apiextensions, apps, batch, core, discovery
 
 
 def new_scheme() -> Scheme:
     """A scheme with every built-in kind."""
     scheme = Scheme()
-    for kind in (*core.KINDS, *apps.KINDS, *discovery.KINDS, *apiextensions.KINDS):
+    for kind in (*core.KINDS, *apps.KINDS, *batch.KINDS, *discovery.KINDS, *apiextensions.KINDS):
         scheme.register(kind)
     return scheme
