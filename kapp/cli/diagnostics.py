@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from collections.abc import Callable, Iterator
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -26,3 +28,26 @@ def configure() -> None:
     handler.setFormatter(FieldFormatter())
     level = logging.DEBUG if os.environ.get("KAPP_DEBUG") else logging.WARNING
     logging.basicConfig(level=level, handlers=[handler])
+
+
+@contextlib.contextmanager
+def shown_by(write: Callable[[str], None]) -> Iterator[None]:
+    """Give what would go to stderr to `write`, in whole lines: something else owns the terminal."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    handler = _Writer(write)
+    handler.setFormatter(FieldFormatter())
+    root.handlers[:] = [handler]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+
+
+class _Writer(logging.Handler):
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write(f"{self.format(record)}\n")

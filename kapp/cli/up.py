@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kapp.cli.engines import kappfile_path
-from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say, wants_colour
+from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say
 from kapp.cli.target import Target, choose
 from kapp.errors import UsageError
 from kapp.instance import Instance
@@ -63,7 +62,7 @@ def up(
         resources=tuple(resources or ()),
         port_forwards=port_forwards,
     )
-    return asyncio.run(_run(config, target))
+    return asyncio.run(_run(config, target, stream=stream))
 
 
 def _refuse_a_second_engine(kappfile: str) -> None:
@@ -75,8 +74,9 @@ def _refuse_a_second_engine(kappfile: str) -> None:
         raise already_running(instance)
 
 
-async def _run(config: EngineConfig, target: Target) -> int:
+async def _run(config: EngineConfig, target: Target, *, stream: bool) -> int:
     from kapp.aio.supervise import TaskGroup
+    from kapp.cli.showing import show
     from kapp.engine.engine import Engine
 
     engine = Engine(config)
@@ -86,7 +86,7 @@ async def _run(config: EngineConfig, target: Target) -> int:
     say(f"on {target.context}, namespace {target.namespace}; Ctrl-C to stop")
     try:
         async with TaskGroup("up") as tasks:
-            tasks.spawn(_print_logs(engine), "logs")
+            tasks.spawn(show(engine, stream=stream), "show")
             await engine.wait()
     finally:
         await engine.close()
@@ -112,12 +112,3 @@ def _stop_on_signals(engine: Engine) -> asyncio.Event:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop)
     return interrupted
-
-
-async def _print_logs(engine: Engine) -> None:
-    from kapp.logs.view import LogView, ViewOptions
-
-    view = LogView(ViewOptions(prefix=True, color=wants_colour(sys.stdout)))
-    async for entry in engine.logs.read(None, since=None, tail=None, follow=True):
-        sys.stdout.write(view.render(entry))
-        sys.stdout.flush()

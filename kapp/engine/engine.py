@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from kapp.aio.supervise import TaskGroup
-from kapp.api.typed import TypedClient
+from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.cluster import (
     Cluster,
     ClusterConnection,
@@ -24,7 +24,8 @@ from kapp.api.v1alpha1.cluster import (
     KubernetesClusterConnection,
 )
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile, KappfileSpec
-from kapp.api.v1alpha1.meta import ObjectMeta
+from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
+from kapp.api.v1alpha1.meta import ObjectMeta, TypedObject
 from kapp.api.v1alpha1.scheme import scheme
 from kapp.api.v1alpha1.session import MAIN as SESSION
 from kapp.api.v1alpha1.session import Session, SessionCISpec, SessionSpec
@@ -42,8 +43,11 @@ from kapp.kappfile.context import KubeContextInfo
 from kapp.logs.store import LogStore
 from kapp.machinery.objects import format_time
 from kapp.machinery.registry import Registry
+from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
+from kapp.runtime.client import PatchType
 from kapp.runtime.local import LocalClient
+from kapp.runtime.reflector import Reflector
 from kapp.server.http import Server, serve
 from kapp.server.listeners import TlsListener, UnixListener
 from kapp.server.tls import new_token, write_certificate, write_kubeconfig
@@ -52,6 +56,9 @@ _log = logging.getLogger(__name__)
 
 CONTEXT = "kapp"
 """The context of the kubeconfig that kubectl and libraries use."""
+
+# What can stand behind a resource, the most frequent first.
+_TRIGGERED = (KubernetesApply, Kappfile)
 
 
 def already_running(instance: Instance) -> KappError:
@@ -137,6 +144,22 @@ class Engine:
     def stop(self) -> None:
         """Ask the engine to end; its owner then calls `close()`."""
         self._stopping.set()
+
+    def reflector(self, cls: type[TypedObject]) -> Reflector:
+        """A copy of all objects of a kind that is kept up to date; read-only."""
+        return self._wiring.manager.reflector(self.client, resource_of(cls))
+
+    async def trigger(self, name: str) -> str:
+        """Have a resource applied again, as `kapp trigger NAME` does; returns what became of it."""
+        moment = format_time(self.config.now())
+        changes = {"metadata": {"annotations": {TRIGGER_ANNOTATION: moment}}}
+        for cls in _TRIGGERED:
+            try:
+                await self.client.patch(resource_of(cls), name, changes, PatchType.MERGE)
+            except ApiError:
+                continue
+            return f"triggered {name}"
+        return f"{name} is gone"
 
     async def run(self) -> None:
         """`start()`, `wait()` and `close()`."""

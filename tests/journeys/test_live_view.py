@@ -1,0 +1,159 @@
+"""`kapp up` on a terminal: a real pseudo-terminal, with pyte as the screen behind it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pyte
+import pytest
+
+from tests.journeys.conftest import DEADLINE_S, KAPP, Project, eventually
+from tests.journeys.manifests import web
+
+
+class Terminal:
+    """A pseudo-terminal of so many columns and rows, and what it shows."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.screen = pyte.HistoryScreen(columns, rows, history=5000)
+        self._stream = pyte.ByteStream(self.screen)
+        self.master, self.slave = pty.openpty()
+        self._set_size(columns, rows)
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """As a window manager does; the process hears of it by SIGWINCH."""
+        self.screen.resize(rows, columns)
+        self._set_size(columns, rows)
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self.master, keys)
+
+    def lines(self) -> list[str]:
+        """What is on the screen now."""
+        while select.select([self.master], [], [], 0)[0]:
+            try:
+                self._stream.feed(os.read(self.master, 65536))
+            except OSError:  # nobody has it open any more
+                break
+        return [line.rstrip() for line in self.screen.display]
+
+    def shows(self, *texts: str) -> Callable[[], bool]:
+        """Whether the screen shows each of these, for `eventually`."""
+
+        def check() -> bool:
+            shown = "\n".join(self.lines())
+            assert all(text in shown for text in texts), f"{texts} in:\n{shown}"
+            return True
+
+        return check
+
+
+@contextmanager
+def up_on(terminal: Terminal, project: Project) -> Iterator[subprocess.Popen[bytes]]:
+    """`kapp up` with that terminal as its own."""
+    process = subprocess.Popen(
+        [KAPP, "up", "--namespace", project.namespace],
+        cwd=project.directory,
+        env={**project.environment, "TERM": "xterm-256color"},
+        stdin=terminal.slave,
+        stdout=terminal.slave,
+        stderr=terminal.slave,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(terminal.slave)
+        os.close(terminal.master)
+
+
+def wait(process: subprocess.Popen[bytes], terminal: Terminal) -> int:
+    """Its exit code; the terminal is read meanwhile, as a person's is."""
+    deadline = time.monotonic() + DEADLINE_S
+    while process.poll() is None:
+        assert time.monotonic() < deadline, terminal.lines()
+        terminal.lines()
+        time.sleep(0.02)
+    return process.returncode
+
+
+def idle(name: str) -> str:
+    """A Deployment that runs nothing."""
+    return web(name=name).replace("replicas: 1", "replicas: 0")
+
+
+@pytest.mark.parametrize(("columns", "count"), [(80, 1), (200, 20), (80, 200)])
+def test_the_panel_fits_and_survives_resizing(project: Project, columns: int, count: int) -> None:
+    project.write("all.yaml", "---\n".join(idle(f"web-{number}") for number in range(count)))
+    project.write("Kappfile", "k8s_yaml('all.yaml')\n")
+    terminal = Terminal(columns, 24)
+    with up_on(terminal, project) as process:
+        # and the Kappfile, which is a resource too
+        eventually(terminal.shows(f"{count + 1} resources:", f"{count} ready"))
+        other = 200 if columns == 80 else 80
+        terminal.resize(other, 30)
+        eventually(terminal.shows("─" * (other - 1), f"{count} ready"))
+        shown = terminal.lines()
+        assert sum(line.startswith("─") for line in shown) == 1, "\n".join(shown)
+        terminal.type(b"q")
+        assert wait(process, terminal) == 130
+        assert "kapp down" in "\n".join(terminal.lines())
+        assert not any(line.startswith("─") for line in terminal.lines())
+
+
+def test_keys_choose_filter_and_trigger(project: Project) -> None:
+    project.write("all.yaml", f"{idle('one')}---\n{idle('two')}")
+    project.write("Kappfile", "k8s_yaml('all.yaml')\n")
+    terminal = Terminal(120, 30)
+    with up_on(terminal, project) as process:
+        eventually(terminal.shows("2 ready", "one │ applied", "two │ applied"))
+        terminal.type(b"t")
+        eventually(terminal.shows("choose a resource first"))
+        while not any(line.startswith("▸ one") for line in terminal.lines()):
+            terminal.type(b"\x1b[B")
+            time.sleep(0.1)
+        terminal.type(b"t")
+        eventually(terminal.shows("triggered one"))
+        terminal.type(b"f")
+        eventually(terminal.shows("logs of one only"))
+        terminal.type(b"f")
+        eventually(lambda: "logs of one only" not in "\n".join(terminal.lines()))
+        process.send_signal(signal.SIGINT)
+        assert wait(process, terminal) == 130
+        attributes = termios.tcgetattr(terminal.slave)
+        assert attributes[3] & termios.ICANON, "the terminal was not given back"
+        assert attributes[3] & termios.ECHO
+
+
+def test_a_terminal_that_nobody_reads_does_not_stop_the_engine(project: Project) -> None:
+    loud = web(name="loud").replace(
+        "command:", "command: [sh, -c, 'yes a long line of output | head -n 200000; sleep 999']\n#"
+    )
+    project.write("all.yaml", loud)
+    project.write("Kappfile", "k8s_yaml('all.yaml')\n")
+    terminal = Terminal(80, 24)
+    with up_on(terminal, project) as process:
+        eventually(lambda: "loud" in project.get("kapp"))
+        # The screen is not looked at until now: the pseudo-terminal's buffer is full.
+        project.write("more.yaml", idle("more"))
+        project.write("Kappfile", "k8s_yaml(['all.yaml', 'more.yaml'])\n")
+        eventually(lambda: "Applied" in project.get("kapp", "more"))
+        process.send_signal(signal.SIGINT)
+        assert wait(process, terminal) == 130
