@@ -85,7 +85,8 @@ class Garbage:
                 self._disown(address, uid)
         marked = self._marked(kind, live, options)
         if self.finished(marked):
-            return self._remove(kind.resource.group_resource, marked), True
+            # What goes at once was never marked: nobody sees it being deleted.
+            return self._remove(kind.resource.group_resource, live), True
         if marked != live:
             marked = self._store.replace(kind.resource.group_resource, key_of(live), marked)
         if options.propagation == "Foreground":

@@ -37,11 +37,16 @@ _LABEL_RULE = (
     "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value', "
     f" or '12345', regex used for validation is '{_VALUE}')"
 )
-_QUALIFIED_RULE = (
+QUALIFIED_NAME_RULE = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
     "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
     f"validation is '{_QUALIFIED}')"
 )
+
+
+# Source: ValidateFinalizerName in kubernetes/pkg/apis/core/validation, for built-in kinds alone.
+_STANDARD_FINALIZERS = frozenset(["kubernetes", "orphan", "foregroundDeletion"])
+_FINALIZER_RULE = "name is neither a standard finalizer name nor is it fully qualified"
 
 
 def name_problem(name: str, rule: str = "subdomain") -> str:
@@ -74,7 +79,7 @@ def qualified_name_problem(key: str) -> str:
         return "name part must be non-empty"
     if len(name) > MAX_LABEL_CHARS:
         return f"name part must be no more than {MAX_LABEL_CHARS} characters"
-    return "" if _qualified(name) else _QUALIFIED_RULE
+    return "" if _qualified(name) else QUALIFIED_NAME_RULE
 
 
 def validate_metadata(kind: Kind, new: Object, old: Object | None) -> list[Cause]:
@@ -93,8 +98,23 @@ def validate_metadata(kind: Kind, new: Object, old: Object | None) -> list[Cause
     if meta.get("ownerReferences") != before.get("ownerReferences"):
         causes += _owners(meta.get("ownerReferences") or [])
     if meta.get("finalizers") != before.get("finalizers"):
-        causes += _finalizers(meta, before)
+        causes += _finalizers(kind, meta, before)
     return causes
+
+
+def finalizer_warnings(kind: Kind, new: Object, old: Object | None) -> list[str]:
+    """What to say about finalizers that a custom kind may have, and should not.
+
+    Source: k8s.io/apiextensions-apiserver/pkg/registry/customresource/strategy.go.
+    """
+    before = ((old or {}).get("metadata") or {}).get("finalizers") or ()
+    added = [f for f in new["metadata"].get("finalizers") or () if f not in before]
+    return [
+        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name to avoid '
+        "accidental conflicts with other finalizer writers"
+        for finalizer in added
+        if not kind.strategic and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
 
 
 def _wrong(field: str, value: str, problem: str) -> Cause:
@@ -124,12 +144,12 @@ def _annotations(annotations: dict[str, str]) -> Iterator[Cause]:
 
 def _owners(owners: list[dict[str, Any]]) -> Iterator[Cause]:
     controllers = [o.get("name") or "" for o in owners if o.get("controller")]
-    for index, owner in enumerate(owners):
-        for field in ("apiVersion", "kind", "name", "uid"):
+    for owner in owners:
+        for field, what in (("apiVersion", "version "), ("kind", ""), ("name", ""), ("uid", "")):
             if not owner.get(field):
                 yield Cause(
-                    f"metadata.ownerReferences[{index}].{field}",
-                    'Invalid value: "": must not be empty',
+                    f"metadata.ownerReferences.{field}",
+                    f'Invalid value: "": {what}must not be empty',
                 )
     if len(controllers) > 1:
         yield Cause(
@@ -139,11 +159,13 @@ def _owners(owners: list[dict[str, Any]]) -> Iterator[Cause]:
         )
 
 
-def _finalizers(meta: dict[str, Any], before: dict[str, Any]) -> Iterator[Cause]:
+def _finalizers(kind: Kind, meta: dict[str, Any], before: dict[str, Any]) -> Iterator[Cause]:
     finalizers: list[str] = meta.get("finalizers") or []
-    for finalizer in finalizers:
+    for index, finalizer in enumerate(finalizers):
         if problem := qualified_name_problem(finalizer):
             yield _wrong("metadata.finalizers", finalizer, problem)
+        elif kind.strategic and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            yield _wrong(f"metadata.finalizers[{index}]", finalizer, _FINALIZER_RULE)
     added = [f for f in finalizers if f not in (before.get("finalizers") or ())]
     if added and before.get("deletionTimestamp"):
         listed = ", ".join(f'"{f}"' for f in added)

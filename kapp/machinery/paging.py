@@ -76,7 +76,7 @@ def read_token(token: str) -> tuple[int, ObjectKey]:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         found = msgspec.json.decode(raw, type=_Token)
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+        raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error
     return found.rv, ObjectKey(found.namespace, found.name)
 
 
@@ -99,6 +99,7 @@ def parse_version(text: str) -> int:
         problem = "value out of range"
     if problem:
         raise bad_request(
-            f'invalid resource version "{text}": strconv.ParseUint: parsing "{text}": {problem}'
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
+            f'strconv.ParseUint: parsing "{text}": {problem}'
         )
     return int(text)

@@ -73,15 +73,19 @@ def json_patch(original: Object, patch: Json) -> Object:
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"invalid JSON patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
-        raise ApiError(
-            422,
-            "Invalid",
-            "the server rejected our request due to an error in our request",
-            hint=f"a JSON patch operation does not fit the object: {error}",
-        ) from error
+        raise _does_not_fit(str(error)) from error
     if not isinstance(result, dict):
         raise bad_request("a JSON patch must leave an object")
     return result
+
+
+def _does_not_fit(why: str) -> ApiError:
+    return ApiError(
+        422,
+        "Invalid",
+        "the server rejected our request due to an error in our request",
+        hint=f"a JSON patch operation does not fit the object: {why}",
+    )
 
 
 def _copies_too_much() -> ApiError:
@@ -107,7 +111,9 @@ def _check_operations(patch: Json) -> None:
         if not isinstance(operation, dict):
             raise bad_request("error decoding patch: an operation must be a JSON object")
         kind = operation.get("op")
-        if not isinstance(kind, str) or kind not in _OPERATIONS:
-            raise bad_request(f"Unexpected kind: {kind}")
+        if not isinstance(kind, str):
+            raise bad_request(f"error decoding patch: an operation is a string, not {kind}")
+        if kind not in _OPERATIONS:
+            raise _does_not_fit(f"there is no operation {kind}")
         if not isinstance(operation.get("path"), str):
             raise bad_request("error decoding patch: an operation needs a path")

@@ -55,10 +55,10 @@ def patched(live: Object, body: Json, how: PatchKind, types: FieldTypes) -> Obje
     """
     if how == "json":
         if not isinstance(body, list):
-            raise bad_request("error decoding patch: a JSON patch is a list of operations")
+            raise bad_request(_undecodable(body, "[]handlers.jsonPatchOp"))
         result = patch.json_patch(live, body)
     elif not isinstance(body, dict):
-        raise bad_request("error decoding patch: a merge patch is an object")
+        raise bad_request(_undecodable(body, "map[string]interface {}"))
     elif how == "merge":
         result = patch.merge_patch(live, body)
     else:
@@ -66,6 +66,14 @@ def patched(live: Object, body: Json, how: PatchKind, types: FieldTypes) -> Obje
     if not isinstance(result, dict):
         raise bad_request("the patch leaves no object")
     return result
+
+
+_GO_KINDS = {dict: "object", list: "array", str: "string", bool: "bool", int: "number"}
+
+
+def _undecodable(body: Json, wanted: str) -> str:
+    got = _GO_KINDS.get(type(body), "number")
+    return f"error decoding patch: json: cannot unmarshal {got} into Go value of type {wanted}"
 
 
 def applied(

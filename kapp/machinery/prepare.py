@@ -16,6 +16,9 @@ from kapp.machinery.status import ApiError, Cause, bad_request, conflict, invali
 # Kubernetes leaves room so that generated names can be used as labels of their children.
 _MAX_BASE_CHARS = 63 - 5
 
+# A server keeps none of these empty (`omitempty` in k8s.io/apimachinery/pkg/apis/meta/v1).
+_OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
+
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -92,6 +95,7 @@ def for_create(kind: Kind, obj: Object, uid: str, now: datetime) -> None:
         raise bad_request("resourceVersion should not be set on objects to be created")
     for name in (*_SYSTEM_FIELDS, "resourceVersion", "selfLink"):
         meta.pop(name, None)
+    _drop_empty(meta)
     meta.update(uid=uid, creationTimestamp=format_time(now), generation=1)
     if kind.has_status:
         obj.pop("status", None)
@@ -119,11 +123,18 @@ def for_update(kind: Kind, new: Object, live: Object, subresource: str) -> Objec
         meta.pop(name, None)
         if name in before:
             meta[name] = before[name]
+    _drop_empty(meta)
     if kind.has_status:
         new.pop("status", None)
         if "status" in live:
             new["status"] = live["status"]
     return new
+
+
+def _drop_empty(meta: dict[str, object]) -> None:
+    for name in _OMITTED_WHEN_EMPTY:
+        if name in meta and not meta[name]:
+            del meta[name]
 
 
 def for_apply(kind: Kind, body: Object, subresource: str) -> Object:

@@ -214,7 +214,11 @@ class Registry:
         return Matcher(
             kind,
             parse_label_selector(label_selector),
-            parse_field_selector(field_selector, kind.selectable),
+            parse_field_selector(
+                field_selector,
+                kind.selectable,
+                metadata_only=kind.strategic and not kind.selectable,
+            ),
         )
 
     def watch(
@@ -298,7 +302,7 @@ class Registry:
     ) -> Object:
         rules = self._rules_of(kind)
         new = prepare.for_update(kind, new, live, options.subresource)
-        rules.check(new, options)
+        rules.check(new, options, live)
         self._admitted(kind, "UPDATE", new, live)
         rules.validate(new, live)
         prepare.bump_generation(kind, new, live)
@@ -329,6 +333,7 @@ class Registry:
         live = self.get(kind, key)
         new = patched(live, body, how, rules.types)
         prepare.identify(kind, new, key.namespace, key.name)
+        rules.check_patched(new, live, options)
         return self._update(kind, live, new, options, managed_already=False), False
 
     def _apply(
@@ -339,7 +344,7 @@ class Registry:
         rules = self._rules_of(kind)
         prepare.identify(kind, body, key.namespace, key.name)
         body = prepare.for_apply(kind, body, options.subresource)
-        rules.check_only(body, options)
+        rules.check_applied(body, key)
         resource = kind.resource.group_resource
         entry = self.store.get(resource, key)
         if entry is None and options.subresource:

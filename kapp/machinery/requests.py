@@ -17,7 +17,8 @@ from kapp.machinery.scheme import Kind
 from kapp.machinery.status import ApiError, Cause, bad_request, invalid
 from kapp.machinery.watching import Selection
 
-_MAX_MANAGER_CHARS = 128
+_MAX_MANAGER_BYTES = 128
+_OPTIONS_KINDS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
 # Numbers are Go's int64, and no more lenient than its parser: int() takes `1_0` and other scripts.
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+", re.ASCII).fullmatch
@@ -112,11 +113,14 @@ def write_options(request: Request, warn: Callable[[str], None], subresource: st
 
 def _manager(request: Request) -> str:
     manager = request.query.get("fieldManager") or ""
-    if len(manager) > _MAX_MANAGER_CHARS:
-        raise _wrong_option("fieldManager", f"Too long: may not be more than {_MAX_MANAGER_CHARS}")
+    if len(manager) > _MAX_MANAGER_BYTES:
+        problem = f"Too long: may not be more than {_MAX_MANAGER_BYTES} bytes"
+        cause = Cause("fieldManager", problem, "FieldValueTooLong")
+        kind = _OPTIONS_KINDS.get(request.method, "Options")
+        raise invalid(kind, "meta.k8s.io", "", [cause])
     # Source: managerOrUserAgent in k8s.io/apiserver/pkg/endpoints/handlers/create.go.
     agent = request.headers.get("user-agent", "").partition("/")[0]
-    return manager or agent[:_MAX_MANAGER_CHARS] or "unknown"
+    return manager or agent[:_MAX_MANAGER_BYTES] or "unknown"
 
 
 def _field_validation(text: str) -> FieldValidation:

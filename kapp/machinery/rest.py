@@ -43,6 +43,7 @@ from kapp.machinery.status import (
     ApiError,
     bad_request,
     method_not_allowed,
+    not_found,
     unknown_path,
 )
 from kapp.machinery.validation import report_fields
@@ -298,10 +299,13 @@ class RestApi:
         require_apply_options(request, is_apply=how == "apply")
         options = write_options(request, warnings.append, target.subresource)
         body: Json
-        if how == "json":
-            body, _ = decode_body(request.body, media_type)
-        else:
+        if how == "apply":
             body = self._body(request, target.kind, options, media_type)
+        else:
+            body, duplicates = decode_body(request.body, media_type)
+            if duplicates and how != "json":
+                problems = [f'duplicate field "{path}"' for path in duplicates]
+                report_fields(target.kind, problems, options)
         result, created = self._registry.patch(target.kind, target.key, body, how, options)
         return presenter.object(result, 201 if created else 200)
 
@@ -314,9 +318,9 @@ class RestApi:
         )
         if not gone:
             return presenter.object(deleted)
-        details = {"name": name_of(deleted), "kind": target.kind.plural, "uid": uid_of(deleted)}
-        if target.kind.group:
-            details["group"] = target.kind.group
+        group = {"group": target.kind.group} if target.kind.group else {}
+        kind, uid = target.kind.plural, uid_of(deleted)
+        details = {"name": name_of(deleted), **group, "kind": kind, "uid": uid}
         success = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -353,6 +357,8 @@ class RestApi:
             response = self._verb(verb, request, target, warnings)
         elif name == "scale" and name in listed:
             response = self._scale(request, target, warnings)
+        elif not kind.strategic:  # as for custom kinds: customresource_handler.go
+            raise not_found(kind.resource.group_resource, target.name)
         else:
             raise unknown_path()
         return _warned(response, warnings)

@@ -97,6 +97,21 @@ class Checker:
         _Walk(self, findings, types=False).visit(body, self._root, "")
         return findings.causes
 
+    def struct_field(self, path: str) -> tuple[str, bool]:
+        """The part of a field's path that Go's decoder names, and whether it is a map of strings.
+
+        That is the path without the keys of a map: a decoder knows the fields of its structs.
+        """
+        node, known = self._root, []
+        for name in path.split("."):
+            child = self._child(node, name.partition("[")[0])
+            if child is None or child is node.additional:
+                break
+            known.append(name)
+            node = child.items if "[" in name and child.items is not None else child
+        of_strings = node.additional is not None and node.additional.types == {"string"}
+        return ".".join(known) or path, of_strings
+
     def _compile(self, schema: Mapping[str, Any]) -> _Node:
         reference = _reference(schema)
         if reference is not None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from kapp.machinery.metadata import QUALIFIED_NAME_RULE
 from kapp.machinery.status import ApiError, bad_request
 
 _TOKEN = re.compile(r"\s*(!=|==|=|!|<|>|\(|\)|,|[^\s=!<>(),]+)")
@@ -191,11 +192,14 @@ def _format(requirement: Requirement) -> str:
     return f"{key} {operator} ({listed})"
 
 
-def parse_field_selector(text: str, selectable: Iterable[str]) -> Selector:
+def parse_field_selector(
+    text: str, selectable: Iterable[str], *, metadata_only: bool = False
+) -> Selector:
     """Parse kubectl's `--field-selector` syntax.
 
     Raises ApiError (400) for other operators than `=`, `==`, `!=`, and for a field that is not
-    among `selectable`.
+    among `selectable`. `metadata_only` words that as for a built-in kind without fields of its own
+    (DefaultMetaV1FieldSelectorConversion in k8s.io/apimachinery/pkg/runtime/conversion.go).
     """
     allowed = {"metadata.name", "metadata.namespace", *selectable}
     found = []
@@ -206,6 +210,10 @@ def parse_field_selector(text: str, selectable: Iterable[str]) -> Selector:
         if match is None:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         key, operator, value = match.groups()
+        if key not in allowed and metadata_only:
+            raise bad_request(
+                f'"{key}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+            )
         if key not in allowed:
             raise bad_request(f"field label not supported: {key}")
         value = re.sub(r"\\([\\,=])", r"\1", value)
@@ -227,9 +235,7 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?
 def _check_key(key: str) -> None:
     if not _QUALIFIED_NAME.fullmatch(key):
         raise bad_request(
-            f'unable to parse requirement: <nil>: Invalid value: "{key}": name part must consist '
-            "of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            "alphanumeric character"
+            f'unable to parse requirement: <nil>: Invalid value: "{key}": {QUALIFIED_NAME_RULE}'
         )
 
 

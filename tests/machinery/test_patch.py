@@ -287,7 +287,7 @@ def test_json_patches_are_applied_in_order():
         ([{"op": "add", "path": "no-slash", "value": 1}], 422),
         ([{"op": "add", "path": "/x"}], 400),
         ([{"op": "move", "path": "/x"}], 400),
-        ([{"op": "explode", "path": "/x"}], 400),
+        ([{"op": "explode", "path": "/x"}], 422),
         ([{"op": "add", "value": 1}], 400),
         ({"op": "add"}, 400),
         ([1], 400),
@@ -311,7 +311,7 @@ def test_json_patch_copies_only_so_much() -> None:
     assert json_patch(original, patch[:3])["data"]["x2"]["x1"]["x0"] == original["data"]
 
 
-@pytest.mark.parametrize("op", [[], {}, None, 5, "frobnicate", "copy", "move", "add"])
+@pytest.mark.parametrize("op", [[], {}, None, 5, "copy", "move", "add"])
 def test_json_patch_with_an_operation_that_is_none(op: Any) -> None:
     with pytest.raises(ApiError) as caught:
         json_patch({}, [{"op": op, "path": "/a"}])

@@ -30,7 +30,7 @@ MAX_PORT = 65535
 
 def regex_error(text: str, pattern: str, *examples: str) -> str:
     """`text`, with examples and the pattern, as `RegexError` words it."""
-    quoted = "', or '".join(examples)
+    quoted = "',  or '".join(examples)
     sentence = f"{text} (" + (f"e.g. '{quoted}', " if examples else "")
     return f"{sentence}regex used for validation is '{pattern}')"
 

@@ -1,0 +1,139 @@
+"""kapp's API, an embedded cluster and, with KAPP_TEST_KUBECONFIG, a real one, a worker's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .subjects import DEADLINE_S, Subject
+
+REAL_KUBECONFIG = os.environ.get("KAPP_TEST_KUBECONFIG", "")
+KAPP = str(Path(sys.executable).parent / "kapp")
+_GROUP = "kapp.dev"
+_VERSION = "v1alpha1"
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    # Paths of sockets are short, pytest's own temporary paths are not.
+    with tempfile.TemporaryDirectory(prefix="kapp-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def kubeconfigs(directory: Path) -> Iterator[dict[str, Path]]:
+    """Those of an engine that runs an empty Kappfile, and of its embedded cluster."""
+    project = directory / "project"
+    project.mkdir()
+    (project / "Kappfile").touch()
+    environment = {
+        "HOME": str(directory),
+        "KAPP_STATE_DIR": str(directory / "s"),
+        "KAPP_CLUSTER": "embedded",
+        "PATH": os.environ["PATH"],
+    }
+
+    def kapp(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [KAPP, *arguments], cwd=project, env=environment, capture_output=True, text=True
+        )
+
+    assert not kapp("cluster", "start").returncode
+    with (directory / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [KAPP, "up", "--stream"],
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while (found := kapp("kubeconfig")).returncode:
+            assert up.poll() is None, (directory / "up.log").read_text()
+            assert time.monotonic() < deadline, found.stderr
+            time.sleep(0.05)
+        embedded = kapp("cluster", "kubeconfig").stdout.strip()
+        yield {"kapp": Path(found.stdout.strip()), "embedded": Path(embedded)}
+    finally:
+        up.terminate()
+        up.wait(DEADLINE_S)
+        kapp("cluster", "stop")
+
+
+@pytest.fixture(scope="session")
+def subjects(directory: Path, kubeconfigs: dict[str, Path]) -> Iterator[dict[str, Subject]]:
+    """What there is to compare, by name."""
+    namespace = f"conformance-{uuid.uuid4().hex[:8]}"
+
+    def subject(name: str, kubeconfig: Path, group: str = "", version: str = "v1") -> Subject:
+        home = directory / name
+        home.mkdir()
+        place = "" if group else namespace
+        return Subject(name, kubeconfig, home, group, version, place, builtin=not group)
+
+    found = [
+        subject("kapp", kubeconfigs["kapp"], _GROUP, _VERSION),
+        subject("embedded", kubeconfigs["embedded"]),
+    ]
+    if REAL_KUBECONFIG:
+        real = Path(REAL_KUBECONFIG)
+        found.append(subject("real", real))
+        # Of this worker alone: it has no namespaces, and workers use the same names.
+        found.append(subject("custom", real, f"{namespace}.{_GROUP}", _VERSION))
+    clusters = [one for one in found if one.builtin]
+    definition = f"customresourcedefinitions/configmaps.{namespace}.{_GROUP}"
+    try:
+        for one in clusters:
+            _must(one, "create", "namespace", namespace)
+        for one in found:
+            if one.name == "custom":
+                _must(one, "create", "-f", "-", stdin=_custom_kind(one.group))
+                _must(one, "wait", definition, "--for=condition=Established", "--timeout=30s")
+        yield {one.name: one for one in found}
+    finally:
+        for one in found:
+            if one.name == "custom":
+                one.kubectl("delete", definition, "--wait=false")
+        for one in clusters:
+            one.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def _must(subject: Subject, *arguments: str, stdin: str = "") -> None:
+    done = subject.kubectl(*arguments, stdin=stdin)
+    assert not done.returncode, f"{subject.name}: {arguments}: {done.stderr}"
+
+
+def _custom_kind(group: str) -> str:
+    """A CustomResourceDefinition in the shape of kapp's ConfigMap."""
+    import json
+
+    from kapp.api.v1alpha1 import configmap
+
+    kind = configmap.kind()
+    schema = {**kind.schema, "properties": {**kind.schema["properties"]}}
+    schema["properties"]["metadata"] = {"type": "object"}
+    version = {
+        "name": kind.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    names = {"kind": kind.kind, "plural": kind.plural, "singular": kind.kind.lower()}
+    return json.dumps(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{kind.plural}.{group}"},
+            "spec": {"group": group, "names": names, "scope": "Cluster", "versions": [version]},
+        }
+    )
