@@ -3,7 +3,8 @@
 Order classes one after the other, concurrently within one. What may pass (no connection,
 overload, conflicts, an object that is being deleted) is tried again with jittered backoff and
 reported as retrying; what cannot is a `Rejected` at once. `kapp.cluster.failures` decides which.
-The ApplySet is told before anything is applied, so that nothing can be orphaned.
+The ApplySet is told before anything is applied, so that nothing can be orphaned, and is asked
+before each object, so that nothing of another set's is changed.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import random as _random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from kapp.cluster.failures import Recreate, Rejected, Retry, explain, judge
+from kapp.cluster.failures import Recreate, Rejected, Retry, judge
 from kapp.cluster.mapping import NoSuchKind, RestMapping
 from kapp.cluster.order import apply_class, batches
 from kapp.cluster.prepare import RESOURCE_ANNOTATION
-from kapp.errors import ClusterError, KappError
+from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import (
     GroupVersionKind,
     Object,
@@ -39,10 +40,13 @@ TIMEOUT_S = 30.0
 # The first retry follows a lost race at once; the last is bearable for someone who waits.
 _BASE_DELAY_S = 0.1
 _MAX_DELAY_S = 3.0
+# A request that takes longer than this is shown: someone is waiting for it.
+_SLOW_S = 5.0
 # How often to look whether something is gone, or a CRD established: it takes tens of
 # milliseconds where nothing holds it up.
 _POLL_S = 0.05
 _MAX_POLL_S = 1.0
+_INVENTORY = "the inventory"
 
 
 class Target(NamedTuple):
@@ -66,8 +70,17 @@ class Progress(NamedTuple):
 OnProgress = Callable[[Progress], None]
 
 
+Admit = Callable[[Target], Awaitable[Object]]
+"""What to send for a target; raises Rejected for an object that must not be touched."""
+
+
 def silent(_: Progress) -> None:
     """An `OnProgress` for those who do not want to know."""
+
+
+async def admit_all(target: Target) -> Object:
+    """An `Admit` for objects that are known to be free."""
+    return target.obj
 
 
 class ApplyError(ClusterError):
@@ -107,6 +120,7 @@ async def apply(
     targets: Sequence[Target],
     *,
     record: Callable[[Sequence[Target]], Awaitable[None]],
+    admit: Admit = admit_all,
     on_progress: OnProgress = silent,
     timeout_s: float = TIMEOUT_S,
     force: bool = False,
@@ -120,6 +134,7 @@ async def apply(
         client: the cluster.
         targets: from `resolve(prepare(…))`.
         record: `Inventory.record`; awaited before the first object is sent.
+        admit: `Inventory.admit`; awaited before each object is sent.
         on_progress: told of every step.
         timeout_s: for all of it; then each unfinished object is an error with its last trouble.
         force: delete what cannot be changed in place, whatever its kind.
@@ -131,10 +146,11 @@ async def apply(
     Raises:
         ApplyError: when any object was refused or did not get in in time. Later classes are not
             begun then; the others of its class are finished.
+        ClusterError: when the inventory cannot be written; nothing was applied then.
     """
-    work = _Apply(client, mapping, on_progress, force, field_manager, random)
+    work = _Apply(client, mapping, admit, on_progress, force, field_manager, random)
     deadline = asyncio.get_running_loop().time() + timeout_s
-    await record(targets)
+    await work.recorded(record, targets, deadline)
     results: dict[int, Object] = {}
     numbered = [(apply_class(t.resource.kind), (i, t)) for i, t in enumerate(targets)]
     for batch in batches(numbered):
@@ -157,6 +173,7 @@ class _Apply:
         self,
         client: Client,
         mapping: RestMapping | None,
+        admit: Admit,
         on_progress: OnProgress,
         force: bool,
         field_manager: str,
@@ -164,53 +181,75 @@ class _Apply:
     ) -> None:
         self._client = client
         self._mapping = mapping
+        self._admit = admit
         self._on_progress = on_progress
         self._force = force
         self._field_manager = field_manager
         self._random = random
         self._trouble: dict[str, str] = {}
 
+    async def recorded(
+        self,
+        record: Callable[[Sequence[Target]], Awaitable[None]],
+        targets: Sequence[Target],
+        deadline: float,
+    ) -> None:
+        """Await `record` until it succeeds. Raises ClusterError."""
+        failures = 0
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    try:
+                        await record(targets)
+                    except (ApiError, Unreachable) as error:
+                        verdict = judge(error, {}, exists=False)
+                        if not isinstance(verdict, Retry):
+                            raise _not_recorded(error) from error
+                        await self._pause(_INVENTORY, verdict, failures)
+                        failures += 1
+                    else:
+                        self._report(_INVENTORY, "applied")
+                        return
+        except TimeoutError:
+            raise self._late(_INVENTORY) from None
+
     async def within(self, target: Target, deadline: float) -> Object | KappError:
         """The applied object, or why it is not. Never raises but for cancellation."""
-        name = display_name(target.obj)
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._until_applied(target)
         except TimeoutError:
-            why = self._trouble.get(name) or "the cluster did not answer"
-            return ClusterError(f"not applied in time: {why}", location=name)
-        except ApiError as e:
-            return explain(e, target.obj)
+            return self._late(display_name(target.obj))
         except KappError as e:
             return e
 
     async def _until_applied(self, target: Target) -> Object:
-        name, failures, recreated = display_name(target.obj), 0, False
+        name, failures = display_name(target.obj), 0
+        doomed = recreated = False
         self._report(name, "applying")
         while True:
             try:
+                if doomed:
+                    await self._delete(target)
+                    doomed, recreated = False, True
                 result = await self._patch(target)
+                if not is_deleting(result):
+                    await self._usable(target, result)
+                    self._report(name, "applied")
+                    return result
+                self._report(name, "waiting", "the old one is still being deleted")
+                await self._gone(target, uid_of(result))
             except KappError as error:
                 verdict = await self._judge(error, target, recreated)
                 if isinstance(verdict, Retry):
-                    self._report(name, "retrying", verdict.why)
-                    await asyncio.sleep(max(self._delay_s(failures), verdict.after_s))
+                    await self._pause(name, verdict, failures)
                     failures += 1
                 elif isinstance(verdict, Recreate):
                     self._report(name, "recreating", verdict.why)
-                    await self._delete(target)
-                    recreated = True
+                    doomed = True
                 else:
                     # Chaining would carry a Secret's values into a traceback.
                     raise verdict from (None if target.resource.kind == "Secret" else error)
-                continue
-            if is_deleting(result):
-                self._report(name, "waiting", "the old one is still being deleted")
-                await self._gone(target, uid_of(result))
-                continue
-            await self._usable(target, result)
-            self._report(name, "applied")
-            return result
 
     async def _judge(
         self, error: KappError, target: Target, recreated: bool
@@ -219,7 +258,10 @@ class _Apply:
         unserved = isinstance(error, ApiError) and error.code == 404 and not error.details
         if unserved and self._mapping is not None:
             self._mapping.invalidate()
-        exists = needs_old and await self._live(target) is not None
+        try:
+            exists = needs_old and await self._live(target) is not None
+        except KappError as second:
+            error, exists = second, False
         resource = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "NAME")
         verdict = judge(error, target.obj, exists=exists, resource=resource)
         if self._force and exists and isinstance(verdict, Rejected) and "--force" in verdict.hint:
@@ -228,16 +270,26 @@ class _Apply:
 
     async def _patch(self, target: Target) -> Object:
         namespace, name = key_of(target.obj)
-        return await self._client.patch(
-            target.resource,
-            name,
-            target.obj,
-            PatchType.APPLY,
-            namespace,
-            field_manager=self._field_manager,
-            force=True,
-            field_validation="Strict",
+        slow = asyncio.get_running_loop().call_later(
+            _SLOW_S,
+            self._report,
+            display_name(target.obj),
+            "waiting",
+            f"the cluster has not answered for {_SLOW_S:g} s",
         )
+        try:
+            return await self._client.patch(
+                target.resource,
+                name,
+                await self._admit(target),
+                PatchType.APPLY,
+                namespace,
+                field_manager=self._field_manager,
+                force=True,
+                field_validation="Strict",
+            )
+        finally:
+            slow.cancel()
 
     async def _live(self, target: Target) -> Object | None:
         namespace, name = key_of(target.obj)
@@ -293,14 +345,28 @@ class _Apply:
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 1.5, _MAX_POLL_S)
 
-    def _delay_s(self, failures: int) -> float:
+    async def _pause(self, name: str, retry: Retry, failures: int) -> None:
+        """Wait before another attempt: as long as the server said, and a jittered while."""
+        self._report(name, "retrying", retry.why)
         grown: float = _BASE_DELAY_S * 2.0 ** min(failures, 10)
-        return min(grown, _MAX_DELAY_S) * (0.5 + self._random() / 2)
+        jittered_s = min(grown, _MAX_DELAY_S) * (0.5 + self._random() / 2)
+        await asyncio.sleep(retry.after_s + jittered_s)
+
+    def _late(self, name: str) -> ClusterError:
+        why = self._trouble.get(name) or "the cluster did not answer"
+        return ClusterError(f"not applied in time: {why}", location=name)
 
     def _report(self, name: str, state: str, message: str = "") -> None:
         if message:
             self._trouble[name] = message
         self._on_progress(Progress(name, state, message))
+
+
+def _not_recorded(error: ApiError | Unreachable) -> Rejected:
+    return Rejected(
+        f"what kapp applies cannot be recorded: {error.message}",
+        hint="kapp keeps a ConfigMap in the namespace it deploys to, and must be allowed to",
+    )
 
 
 def _placed(obj: Object, resource: Resource, namespace: str) -> Object:

@@ -4,8 +4,9 @@ The parent is a ConfigMap in the project's namespace of record. It names the kin
 where members are; members carry its id in a label. So `kapp down` needs nothing but the cluster.
 
 Invariants:
-- The parent covers every object *before* that object is applied; it names too much rather than
-  too little.
+- The parent covers every object *before* that object is applied, and as long as it is there; it
+  names too much rather than too little.
+- An object that another ApplySet has is not applied (`kapp.cluster.claims`).
 - Only objects with the project's own part-of label are ever deleted, by UID; nothing that another
   controller owns, no Namespace unless asked, nothing with `kapp.dev/down-policy: keep`.
 
@@ -23,11 +24,24 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Target, silent
+from kapp.cluster.claims import (
+    ID_LABEL,
+    PROJECT_LABEL,
+    RECORD_ANNOTATION,
+    Claims,
+    other_sets_in,
+)
+from kapp.cluster.failures import Rejected
 from kapp.cluster.mapping import RestMapping
-from kapp.cluster.prepare import MANAGED_BY, MANAGED_BY_LABEL, PART_OF_LABEL, RESOURCE_ANNOTATION
+from kapp.cluster.prepare import (
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    PART_OF_LABEL,
+    RESOURCE_ANNOTATION,
+    without_injected,
+)
 from kapp.cluster.removal import Left, Removal, delete_in_order
 from kapp.cluster.rerun import DOWN_POLICY_ANNOTATION
-from kapp.errors import ClusterError
 from kapp.machinery.objects import (
     Object,
     Resource,
@@ -43,14 +57,13 @@ from kapp.machinery.objects import (
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType
 
-ID_LABEL = "applyset.kubernetes.io/id"
 TOOLING_ANNOTATION = "applyset.kubernetes.io/tooling"
 GROUP_KINDS_ANNOTATION = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES_ANNOTATION = "applyset.kubernetes.io/additional-namespaces"
 TOOLING = "kapp/v0.1"
-PROJECT_LABEL = "kapp.dev/project"
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
 # A set of many kinds and namespaces must not open a connection for each.
 _CONCURRENCY = 16
 # Someone else may have removed the parent while an engine runs: look again after this long.
@@ -109,6 +122,7 @@ class Inventory:
         self.name = parent_name(project)
         self.namespace = namespace
         self.id = applyset_id(self.name, namespace)
+        self._claims = Claims(client, part_of=self.id, project=self.name, namespace=namespace)
         self._lock = asyncio.Lock()
         self._group_kinds: set[tuple[str, str]] = set()
         self._namespaces: set[str] = set()
@@ -150,14 +164,19 @@ class Inventory:
             self._group_kinds, self._namespaces = wanted_kinds, wanted_namespaces
             self._read_at = now
 
+    async def admit(self, target: Target) -> Object:
+        """What to send for a target, which is recorded. See `kapp.cluster.claims.Claims`."""
+        return await self._claims.admit(target)
+
     async def members(self) -> list[Target]:
         """Every object in the cluster that is part of the set. Raises ApiError, Unreachable.
 
-        Empty where the parent is gone. Kinds that are no longer served are passed over.
+        Where the parent is gone, at most the Namespace that was made for it. Kinds that are no
+        longer served are passed over.
         """
         async with self._lock:
             if not await self._read():
-                return []
+                return await self._own_namespace()
             places = await self._places()
         limit = asyncio.Semaphore(_CONCURRENCY)
 
@@ -191,7 +210,7 @@ class Inventory:
             resources: only members that these kapp resources applied; None for all.
             on_progress: told of every deletion.
         """
-        surplus, left = [], []
+        surplus, kept = [], []
         for target in await self.members():
             owner = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "")
             if MemberKey.of(target.obj) in wanted or is_deleting(target.obj):
@@ -199,11 +218,11 @@ class Inventory:
             if resources is not None and owner not in resources:
                 continue
             if why := _kept(target, delete_namespaces=False):
-                left.append(Left(display_name(target.obj), why))
+                kept.append(Left(display_name(target.obj), why))
             else:
                 surplus.append(target)
         done = await delete_in_order(self._client, surplus, on_progress=on_progress)
-        return Removal(done.deleted, [*left, *done.left])
+        return Removal(done.deleted, done.left, kept)
 
     async def delete_all(
         self,
@@ -216,23 +235,31 @@ class Inventory:
         """Delete every member, dependents before what they depend on, then the parent.
 
         With `wait`, each class is gone before the next is begun, and `timeout_s` bounds the whole;
-        what is not gone then is reported with what holds it, and the parent stays, so that another
-        `down` goes on from there.
+        what is not gone then is reported with what holds it. The parent stays as long as there is
+        a member, so that another `down` goes on from there.
         Raises ApiError, Unreachable when the members cannot be listed.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
-        going, left = [], []
+        going, kept = [], []
         for target in await self.members():
-            if why := _kept(target, delete_namespaces=delete_namespaces):
-                left.append(Left(display_name(target.obj), why))
+            if why := await self._why_kept(target, delete_namespaces=delete_namespaces):
+                kept.append(Left(display_name(target.obj), why))
             else:
                 going.append(target)
         done = await delete_in_order(
             self._client, going, deadline=deadline if wait else None, on_progress=on_progress
         )
-        if not done.left:
-            await self._delete_parent()
-        return Removal(done.deleted, [*left, *done.left])
+        if not kept and not done.left:
+            await self._delete_parent_of_nothing()
+        return Removal(done.deleted, done.left, kept)
+
+    async def _why_kept(self, target: Target, *, delete_namespaces: bool) -> str:
+        if why := _kept(target, delete_namespaces=delete_namespaces):
+            return why
+        if _is_namespace(target):
+            others = await other_sets_in(self._client, name_of(target.obj), self.id)
+            return f"{', '.join(others)} is in it too" if others else ""
+        return ""
 
     def _is_member(self, obj: Object) -> bool:
         # A controller that copies labels (Service to EndpointSlice) makes no members.
@@ -248,7 +275,7 @@ class Inventory:
             self._group_kinds, self._namespaces, self._read_at = set(), set(), None
             return False
         if labels_of(parent).get(ID_LABEL) != self.id:
-            raise ClusterError(
+            raise Rejected(
                 f"ConfigMap {self.namespace}/{self.name} is not this project's inventory",
                 hint="rename or remove it: kapp keeps a record under that name",
             )
@@ -270,19 +297,30 @@ class Inventory:
             if e.code != 404:
                 raise
             if own is None:
-                raise ClusterError(
+                raise Rejected(
                     f"namespace {self.namespace} does not exist",
                     hint=f"kubectl create namespace {self.namespace}, or choose another namespace",
                 ) from e
-            await self._apply(own.resource, own.obj)
+            # No member before its parent: until there is one, an annotation says whose it is.
+            bare = without_injected(own.obj)
+            noted = {**annotations_of(bare), RECORD_ANNOTATION: self.id}
+            meta = {**bare["metadata"], "annotations": noted}
+            await self._apply(own.resource, {**bare, "metadata": meta})
             await self._apply(CONFIG_MAPS, parent)
 
     def _is_own_namespace(self, target: Target) -> bool:
-        return (target.resource.group, target.resource.kind, name_of(target.obj)) == (
-            "",
-            "Namespace",
-            self.namespace,
-        )
+        return _is_namespace(target) and name_of(target.obj) == self.namespace
+
+    async def _own_namespace(self) -> list[Target]:
+        """The Namespace that was made for the parent, where the parent itself was not."""
+        try:
+            found = await self._client.get(NAMESPACES, self.namespace)
+        except ApiError as e:
+            if e.code in (403, 404):
+                return []
+            raise
+        is_own = annotations_of(found).get(RECORD_ANNOTATION) == self.id
+        return [Target(NAMESPACES, found)] if is_own else []
 
     def _parent(self, kinds: set[tuple[str, str]], namespaces: set[str]) -> Object:
         names = sorted(f"{kind}.{group}" if group else kind for group, kind in kinds)
@@ -327,7 +365,10 @@ class Inventory:
             places += [(resource, namespace) for namespace in namespaces]
         return places
 
-    async def _delete_parent(self) -> None:
+    async def _delete_parent_of_nothing(self) -> None:
+        """Delete the parent, unless something is still there: deleting, or applied just now."""
+        if await self.members():
+            return
         async with self._lock:
             try:
                 await self._client.delete(CONFIG_MAPS, self.name, self.namespace)
@@ -348,7 +389,10 @@ def _kept(target: Target, *, delete_namespaces: bool) -> str:
     """Why an object is not deleted, or ""."""
     if annotations_of(target.obj).get(DOWN_POLICY_ANNOTATION) == "keep":
         return f"{DOWN_POLICY_ANNOTATION} is keep"
-    is_namespace = (target.resource.group, target.resource.kind) == ("", "Namespace")
-    if is_namespace and not delete_namespaces:
+    if _is_namespace(target) and not delete_namespaces:
         return "namespaces are kept without --delete-namespaces"
     return ""
+
+
+def _is_namespace(target: Target) -> bool:
+    return (target.resource.group, target.resource.kind) == ("", "Namespace")

@@ -56,6 +56,21 @@ def check(objects: Iterable[Object]) -> list[Object]:
     return checked
 
 
+def without_injected(obj: Object) -> Object:
+    """A prepared object as its manifest has it: for one that is not to become kapp's."""
+    meta = dict(obj["metadata"])
+    labels, annotations = dict(labels_of(obj)), dict(annotations_of(obj))
+    labels.pop(PART_OF_LABEL, None)
+    if labels.get(MANAGED_BY_LABEL) == MANAGED_BY:
+        del labels[MANAGED_BY_LABEL]
+    annotations.pop(RESOURCE_ANNOTATION, None)
+    for name, values in (("labels", labels), ("annotations", annotations)):
+        meta.pop(name, None)
+        if values:
+            meta[name] = values
+    return {**obj, "metadata": meta}
+
+
 def input_hash(objects: Sequence[Object]) -> str:
     """Names an input: equal for objects that are equal, whatever the order of their keys."""
     return hashlib.sha256(_canonical(list(objects))).hexdigest()[: 2 * _HASH_DIGITS]

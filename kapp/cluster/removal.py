@@ -30,10 +30,11 @@ class Left(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """Display names of what was deleted, and what was left."""
+    """Display names of what was deleted, what could not be, and what was not meant to be."""
 
     deleted: list[str]
     left: list[Left]
+    kept: Sequence[Left] = ()
 
 
 async def delete_in_order(

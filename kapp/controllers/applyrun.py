@@ -57,6 +57,7 @@ class ApplyRun:
         self._trigger = trigger
         self.cleared = cleared
         self._wake = wake
+        self._troubles: dict[str, str] = {}
         self._task = tasks.spawn(self._run(), name)
 
     @property
@@ -102,6 +103,7 @@ class ApplyRun:
             connection.client,
             targets,
             record=self._inventory.record,
+            admit=self._inventory.admit,
             on_progress=self._on_progress,
             timeout_s=self._timeout_s,
             force=self.given.force,
@@ -109,10 +111,12 @@ class ApplyRun:
         return await rerun.restart(applied) if self._trigger else applied
 
     def _on_progress(self, progress: Progress) -> None:
-        trouble = ""
         if progress.state in ("retrying", "waiting", "recreating"):
-            trouble = f"{progress.object}: {progress.message}"
-        if trouble != self.retrying and (trouble or progress.state == "applied"):
+            self._troubles[progress.object] = f"{progress.object}: {progress.message}"
+        elif progress.state == "applied":
+            self._troubles.pop(progress.object, None)
+        trouble = next(iter(self._troubles.values()), "")
+        if trouble != self.retrying:
             self.retrying = trouble
             self._wake()
 

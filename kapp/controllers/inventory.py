@@ -21,6 +21,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
     KubernetesApply,
 )
 from kapp.cluster.inventory import MemberKey
+from kapp.cluster.removal import Removal
 from kapp.controllers.applyinput import wanted_keys
 from kapp.controllers.applystatus import is_applied, is_failed
 from kapp.controllers.connections import ClusterHandle, Connections
@@ -31,6 +32,8 @@ from kapp.machinery.objects import Object, ObjectKey, gvk_of
 
 # One look for all the changes of a moment; nobody waits for what is superfluous to go.
 COALESCE_S = 0.15
+# After a deletion that the cluster refused.
+RETRY_S = 5.0
 
 
 class InventoryReconciler:
@@ -56,6 +59,7 @@ class InventoryReconciler:
         self._log = log
         # What was wanted when nothing else was left in the cluster; None before the first look.
         self._pruned: dict[str, tuple[ClusterHandle, set[MemberKey]]] = {}
+        self._said: set[str] = set()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Delete what no KubernetesApply of the cluster wants any more."""
@@ -86,12 +90,20 @@ class InventoryReconciler:
             return None
         inventory = self._inventories.of(key.name, handle)
         removal = await inventory.prune(wanted)
-        for name in removal.deleted:
-            self._log.write(MAIN, f"deleted {name}: it has left the project\n")
-        for left in removal.left:
-            self._log.write(MAIN, f"kept {left.object}: {left.why}\n")
+        self._say(removal)
+        if removal.left:
+            return RETRY_S
         self._pruned[key.name] = handle, wanted
         return None
+
+    def _say(self, removal: Removal) -> None:
+        for name in removal.deleted:
+            self._log.write(MAIN, f"deleted {name}: it has left the project\n")
+        lines = {f"kept {one.object}: {one.why}\n" for one in removal.kept}
+        lines |= {f"cannot delete {one.object}, trying again: {one.why}\n" for one in removal.left}
+        for line in sorted(lines - self._said):
+            self._log.write(MAIN, line)
+        self._said = lines
 
     async def _settled(self) -> bool:
         """Whether every Kappfile's objects are complete, and none of them is in error."""

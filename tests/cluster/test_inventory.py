@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kapp.cluster import removal
-from kapp.cluster.apply import apply
+from kapp.cluster.apply import ApplyError, apply
 from kapp.cluster.inventory import Inventory, MemberKey, applyset_id, parent_name
-from kapp.errors import ClusterError
+from kapp.errors import ClusterError, Unreachable
 from kapp.machinery.status import ApiError
 
 from .world import World, deployment, obj
@@ -23,7 +23,7 @@ def world():
 
 async def deploy(world, inventory, *objects, resource="web"):
     targets = await world.targets(*objects, resource=resource, inventory=inventory)
-    await apply(world.client, targets, record=inventory.record)
+    await apply(world.client, targets, record=inventory.record, admit=inventory.admit)
     return {MemberKey.of(t.obj) for t in targets}
 
 
@@ -127,7 +127,7 @@ async def test_prune_removes_what_left_and_nothing_else(world):
     await deploy(world, inventory, obj("ConfigMap", "other"), resource="other")
     done = await inventory.prune(wanted, resources={"web", "old"})
     assert done.deleted == ["ConfigMap/default/goes"]
-    assert sorted(left.object for left in done.left) == ["ConfigMap/default/kept", "Namespace/n"]
+    assert sorted(kept.object for kept in done.kept) == ["ConfigMap/default/kept", "Namespace/n"]
     assert world.names("ConfigMap") == [
         "foreign",
         "kapp-demo",
@@ -200,13 +200,27 @@ async def test_down_deletes_everything_in_order_and_the_parent_last(world):
     assert world.names("ConfigMap") == ["foreign", "kapp-foreign"]
 
 
-async def test_down_keeps_namespaces_and_says_so(world):
+async def test_down_keeps_namespaces_and_says_so_until_it_is_told_to_delete_them(world):
     await deploy(world, world.inventory(), obj("Namespace", "n"))
-    done = await world.inventory().delete_all()
-    assert [tuple(left) for left in done.left] == [
-        ("Namespace/n", "namespaces are kept without --delete-namespaces")
-    ]
+    for _ in range(2):
+        done = await world.inventory().delete_all()
+        assert [tuple(kept) for kept in done.kept] == [
+            ("Namespace/n", "namespaces are kept without --delete-namespaces")
+        ]
+    assert (await world.inventory().delete_all(delete_namespaces=True)).deleted == ["Namespace/n"]
     assert world.names("ConfigMap") == []
+
+
+async def test_a_namespace_with_another_project_in_it_is_kept(world):
+    await deploy(world, world.inventory(), obj("Namespace", "n"))
+    other = world.inventory("other", namespace="n")
+    await deploy(world, other, obj("ConfigMap", "a", metadata={"namespace": "n"}))
+    done = await world.inventory().delete_all(delete_namespaces=True)
+    assert [tuple(kept) for kept in done.kept] == [
+        ("Namespace/n", "the project other is in it too")
+    ]
+    await other.delete_all()
+    assert (await world.inventory().delete_all(delete_namespaces=True)).deleted == ["Namespace/n"]
 
 
 async def test_down_says_what_holds_and_goes_on_next_time(world, monkeypatch):
@@ -239,8 +253,69 @@ async def test_down_without_waiting_only_asks(world):
     assert not [c for c in world.calls if c[0] == "get" and c[1] != "ConfigMap"]
 
 
+async def test_down_without_waiting_keeps_the_record_of_what_is_still_there(world):
+    held = deployment()
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    await deploy(world, world.inventory(), held)
+    await world.inventory().delete_all(wait=False)
+    assert [t.obj["metadata"]["name"] for t in await world.inventory().members()] == ["web"]
+
+
+async def test_an_object_of_another_project_is_refused_by_its_name(world):
+    await deploy(world, world.inventory("theirs"), obj("ConfigMap", "a", data={"k": "theirs"}))
+    with pytest.raises(ApplyError, match="ConfigMap/default/a: it belongs to the project theirs"):
+        await deploy(world, world.inventory(), obj("ConfigMap", "a", data={"k": "mine"}))
+    assert world.live("ConfigMap", "a")["data"] == {"k": "theirs"}
+    await world.inventory("theirs").delete_all()
+    await deploy(world, world.inventory(), obj("ConfigMap", "a", data={"k": "mine"}))
+    assert world.live("ConfigMap", "a")["data"] == {"k": "mine"}
+
+
+async def test_a_label_whose_parent_is_gone_claims_nothing(world):
+    await deploy(world, world.inventory("theirs"), obj("ConfigMap", "a"))
+    [config_maps] = {k.resource for k in world.scheme if k.kind == "ConfigMap"}
+    await world.local.delete(config_maps, "kapp-theirs", "default")
+    wanted = await deploy(world, world.inventory(), obj("ConfigMap", "a"))
+    assert {MemberKey.of(t.obj) for t in await world.inventory().members()} == wanted
+
+
+async def test_a_project_that_moved_to_another_namespace_takes_its_objects_along(world):
+    placed = obj("ConfigMap", "a", metadata={"namespace": "fixed"})
+    await deploy(world, world.inventory(namespace="one"), placed)
+    await deploy(world, world.inventory(namespace="two"), placed)
+    assert await world.inventory(namespace="one").members() == []
+
+
+async def test_a_namespace_that_was_there_before_gets_no_label_and_stays(world):
+    [target] = await world.targets(obj("Namespace", "n"))
+    existing = obj("Namespace", "n", metadata={"labels": {"team": "theirs"}})
+    await world.local.create(target.resource, existing)
+    inventory = world.inventory()
+    wanted = obj("Namespace", "n", metadata={"labels": {"mesh": "on"}})
+    await deploy(world, inventory, wanted)
+    assert world.live("Namespace", "n")["metadata"]["labels"] == {"team": "theirs", "mesh": "on"}
+    assert "annotations" not in world.live("Namespace", "n")["metadata"]
+    done = await inventory.delete_all(delete_namespaces=True)
+    assert done == ([], [], [])
+    assert world.names("Namespace") == ["n"]
+
+
+async def test_killed_between_the_namespace_of_record_and_the_parent_down_knows_it(world):
+    missing = ApiError(404, "NotFound", 'namespaces "default" not found')
+    world.faults += [("patch", "ConfigMap", missing), ("patch", "ConfigMap", Unreachable("killed"))]
+    targets = await world.targets(obj("Namespace", "default"))
+    with pytest.raises(Unreachable):
+        await world.inventory().record(targets)
+    assert "labels" not in world.live("Namespace", "default")["metadata"]
+    assert [k.object for k in (await world.inventory().delete_all()).kept] == ["Namespace/default"]
+    await deploy(world, world.inventory(), obj("Namespace", "default"))
+    assert "annotations" in world.live("Namespace", "default")["metadata"]
+    done = await world.inventory().delete_all(delete_namespaces=True)
+    assert done.deleted == ["Namespace/default"]
+
+
 async def test_down_of_nothing_is_nothing(world):
-    assert await world.inventory().delete_all() == ([], [])
+    assert await world.inventory().delete_all() == ([], [], [])
 
 
 async def test_a_projects_inventories_are_found_wherever_they_are(world):
