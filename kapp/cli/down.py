@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kapp.cli.engines import kappfile_path
-from kapp.cli.render import EXIT_DONE, say
+from kapp.cli.render import EXIT_DONE, EXIT_FAILED, say
 from kapp.cli.target import EMBEDDED, Target, choose, embedded_directory, start_embedded
 from kapp.errors import KappError
 from kapp.instance import KAPPFILE, Instance
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kapp.cluster.apply import Progress
     from kapp.engine.down import DownResult
 
-_DEFAULT_TIMEOUT_S = 120.0
+DEFAULT_TIMEOUT_S = 120.0
 
 
 def down(
@@ -36,7 +36,7 @@ def down(
     ] = False,
     timeout: Annotated[
         float, typer.Option(help="Seconds to wait until everything is gone.")
-    ] = _DEFAULT_TIMEOUT_S,
+    ] = DEFAULT_TIMEOUT_S,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Return when all is gone, or at once.")
     ] = True,
@@ -49,21 +49,17 @@ def down(
         return EXIT_DONE
 
     from kapp.engine.down import down as delete
-    from kapp.engine.down import stop_engine
 
-    async def run() -> DownResult:
-        if pid := await stop_engine(instance):
-            say(f"stopped the engine (process {pid})")
-        return await delete(
-            instance.kappfile,
-            context=target.load(),
-            delete_namespaces=delete_namespaces,
-            wait=wait,
-            timeout_s=timeout,
-            on_progress=_show,
-        )
-
-    return _report(asyncio.run(run()))
+    deleting = delete(
+        instance.kappfile,
+        context=target.load(),
+        delete_namespaces=delete_namespaces,
+        wait=wait,
+        timeout_s=timeout,
+        on_progress=show_progress,
+        on_stopped=lambda pid: say(f"stopped the engine (process {pid})"),
+    )
+    return report(asyncio.run(deleting))
 
 
 def _kappfile(option: str) -> str:
@@ -105,14 +101,20 @@ def _where_it_may_have_run() -> Target | None:
     return start_embedded("") if embedded_directory().exists() else None
 
 
-def _show(progress: Progress) -> None:
+def show_progress(progress: Progress) -> None:
+    """Print one step of a deletion."""
     text = f"{progress.object} {progress.state}"
     say(f"{text}: {progress.message}" if progress.message else text)
 
 
-def _report(result: DownResult) -> int:
+def report(result: DownResult) -> int:
+    """Print what is still there and why; returns the exit code."""
     if result.is_empty:
         say("nothing to delete: kapp has nothing in the cluster")
+    for kept in result.kept:
+        say(f"kept: {kept.object}: {kept.why}")
     for left in result.left:
         say(f"left: {left.object}: {left.why}")
-    return EXIT_DONE
+    if result.left:
+        say("hint: `kapp down` again goes on from here")
+    return EXIT_FAILED if result.left else EXIT_DONE

@@ -39,6 +39,9 @@ def up(
     port_forwards: Annotated[
         bool, typer.Option("--port-forwards/--no-port-forwards", help="Forward ports, or not.")
     ] = True,
+    down_on_exit: Annotated[
+        bool, typer.Option("--down-on-exit", help="Delete what was applied when it ends.")
+    ] = False,
 ) -> int:
     """Run what the Kappfile says, and keep it in line with every save, until Ctrl-C.
 
@@ -62,7 +65,7 @@ def up(
         resources=tuple(resources or ()),
         port_forwards=port_forwards,
     )
-    return asyncio.run(_run(config, target, stream=stream))
+    return asyncio.run(_run(config, target, stream=stream, down_on_exit=down_on_exit))
 
 
 def _refuse_a_second_engine(kappfile: str) -> None:
@@ -74,7 +77,9 @@ def _refuse_a_second_engine(kappfile: str) -> None:
         raise already_running(instance)
 
 
-async def _run(config: EngineConfig, target: Target, *, stream: bool) -> int:
+async def _run(
+    config: EngineConfig, target: Target, *, stream: bool, down_on_exit: bool
+) -> int:
     from kapp.aio.supervise import TaskGroup
     from kapp.cli.showing import show
     from kapp.engine.engine import Engine
@@ -93,8 +98,24 @@ async def _run(config: EngineConfig, target: Target, *, stream: bool) -> int:
     if not interrupted.is_set():
         say("kapp has stopped, as another command asked it to")
         return EXIT_DONE
+    if down_on_exit:
+        return await _down(config)
     say("kapp has stopped; what it applied is still there: `kapp down` deletes it")
     return EXIT_INTERRUPTED
+
+
+async def _down(config: EngineConfig) -> int:
+    from kapp.cli.down import DEFAULT_TIMEOUT_S, report, show_progress
+    from kapp.engine.down import down
+
+    say("kapp has stopped; deleting what it applied (Ctrl-C leaves it: `kapp down` goes on)")
+    result = await down(
+        config.kappfile,
+        context=config.context,
+        timeout_s=DEFAULT_TIMEOUT_S,
+        on_progress=show_progress,
+    )
+    return report(result) or EXIT_INTERRUPTED
 
 
 def _stop_on_signals(engine: Engine) -> asyncio.Event:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from kapp.cluster import kubeconfig
-from kapp.cluster.apply import Progress
+from kapp.cluster.apply import Progress, silent
 from kapp.cluster.connection import Connection
 from kapp.cluster.inventory import DOWN_TIMEOUT_S, Inventory
 from kapp.cluster.kubeconfig import KubeContext
@@ -34,19 +34,24 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True, kw_only=True)
 class DownResult:
-    """What was done: display names of what was deleted, and what is left and why.
+    """What was done.
 
-    `stopped_pid` is the process of the engine that was told to stop, or 0.
+    Attributes:
+        deleted: display names.
+        left: what could not be deleted in time, and why.
+        kept: what was not meant to be deleted, and why.
+        stopped_pid: the process of the engine that was told to stop, or 0.
     """
 
     deleted: list[str] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    kept: list[Left] = field(default_factory=list)
     stopped_pid: int = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether there was nothing to delete."""
-        return not self.deleted and not self.left
+        return not self.deleted and not self.left and not self.kept
 
 
 async def down(
@@ -56,9 +61,12 @@ async def down(
     delete_namespaces: bool = False,
     wait: bool = True,
     timeout_s: float = DOWN_TIMEOUT_S,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = silent,
+    on_stopped: Callable[[int], None] = lambda _: None,
 ) -> DownResult:
     """Delete everything that the project of `kappfile` applied, and nothing else.
+
+    An engine that runs it is stopped first.
 
     Args:
         kappfile: names the project; it need not exist any more.
@@ -67,20 +75,21 @@ async def down(
         wait: whether to wait until everything is gone.
         timeout_s: for the deletion.
         on_progress: told of every step.
+        on_stopped: told the process of the engine once it has stopped, if one ran.
 
     Raises:
         KappError: the engine does not stop, no cluster is known, or it cannot be reached.
     """
     instance = Instance(kappfile)
     recorded = instance.describe()
-    pid = await stop_engine(instance)
+    if pid := await stop_engine(instance):
+        on_stopped(pid)
     context = context or _recorded_context(recorded, instance)
     project = str(recorded.get("project") or project_id(instance.kappfile))
     connection = Connection(context)
     try:
         await connection.connect()
-        deleted: list[str] = []
-        left: list[Left] = []
+        result = DownResult(stopped_pid=pid)
         for inventory in await _inventories(connection, project):
             removal = await inventory.delete_all(
                 delete_namespaces=delete_namespaces,
@@ -88,9 +97,10 @@ async def down(
                 timeout_s=timeout_s,
                 on_progress=on_progress,
             )
-            deleted += removal.deleted
-            left += removal.left
-        return DownResult(deleted=deleted, left=left, stopped_pid=pid)
+            result.deleted.extend(removal.deleted)
+            result.left.extend(removal.left)
+            result.kept.extend(removal.kept)
+        return result
     finally:
         await connection.close()
 
