@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kapp.cluster.failures import Recreate, Rejected, Retry, judge
 from kapp.cluster.mapping import NoSuchKind, RestMapping
 from kapp.cluster.order import apply_class, batches
-from kapp.cluster.prepare import RESOURCE_ANNOTATION
+from kapp.cluster.prepare import RESOURCE_ANNOTATION, is_same_set
 from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import (
     GroupVersionKind,
@@ -259,11 +259,14 @@ class _Apply:
         if unserved and self._mapping is not None:
             self._mapping.invalidate()
         try:
-            exists = needs_old and await self._live(target) is not None
+            live = await self._live(target) if needs_old else None
         except KappError as second:
-            error, exists = second, False
+            error, live = second, None
+        exists = live is not None
         resource = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "NAME")
         verdict = judge(error, target.obj, exists=exists, resource=resource)
+        if live is not None and not is_same_set(live, target.obj):
+            return _not_ours(verdict, target)
         if self._force and exists and isinstance(verdict, Rejected) and "--force" in verdict.hint:
             return Recreate(verdict.message)
         return verdict
@@ -360,6 +363,23 @@ class _Apply:
         if message:
             self._trouble[name] = message
         self._on_progress(Progress(name, state, message))
+
+
+def _not_ours(verdict: Retry | Recreate | KappError, target: Target) -> Retry | KappError:
+    """What kapp did not make, it does not delete to make it anew."""
+    if isinstance(verdict, Recreate):
+        why = verdict.why
+    elif isinstance(verdict, Rejected) and "--force" in verdict.hint:
+        why = verdict.message
+    else:
+        return verdict
+    kind, (namespace, name) = target.resource.kind.lower(), key_of(target.obj)
+    where = f" -n {namespace}" if namespace else ""
+    return Rejected(
+        f"{why}; kapp did not make the one that is there",
+        location=display_name(target.obj),
+        hint=f"rename it, or if that one may go: kubectl delete {kind} {name}{where}",
+    )
 
 
 def _not_recorded(error: ApiError | Unreachable) -> Rejected:

@@ -56,6 +56,11 @@ def check(objects: Iterable[Object]) -> list[Object]:
     return checked
 
 
+def is_same_set(one: Object, other: Object) -> bool:
+    """Whether two objects are members of one ApplySet."""
+    return labels_of(one).get(PART_OF_LABEL, "") == labels_of(other).get(PART_OF_LABEL)
+
+
 def without_injected(obj: Object) -> Object:
     """A prepared object as its manifest has it: for one that is not to become kapp's."""
     meta = dict(obj["metadata"])

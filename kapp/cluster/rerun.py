@@ -3,6 +3,7 @@
 - Jobs and bare Pods are made anew: they do their work once.
 - A workload that the apply left as it was is restarted, as `kubectl rollout restart` does it. One
   that the apply changed (drift, a new input) rolls out by itself; a restart would roll out twice.
+- Only what this project applied before is deleted: the object may be another's.
 - With `force`, everything is deleted first, so that it is created from nothing. Namespaces and
   custom resource definitions are not, because what others keep in them would go too; nor are
   volumes and claims, because their data would (one that cannot be changed in place is, by
@@ -17,6 +18,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kapp.cluster.apply import Target
+from kapp.cluster.prepare import is_same_set
 from kapp.machinery.objects import Object, annotations_of, display_name, key_of, metadata_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType
@@ -83,7 +85,7 @@ class Rerun:
         namespace, name = key_of(target.obj)
         try:
             live = await self._client.get(target.resource, name, namespace)
-            if anew and delete:
+            if anew and delete and is_same_set(live, target.obj):
                 await self._client.delete(
                     target.resource, name, namespace, propagation="Background", uid=uid_of(live)
                 )

@@ -6,6 +6,7 @@ from kapp.cluster import apply as module
 from kapp.cluster.apply import ApplyError, apply, resolve
 from kapp.cluster.failures import Recreate, Rejected, Retry, explain, judge, redact
 from kapp.cluster.order import apply_class, batches, delete_class
+from kapp.cluster.rerun import Rerun
 from kapp.errors import Unreachable
 from kapp.machinery.status import ApiError, Cause, conflict, gone, invalid
 from kapp.runtime.client import PatchType
@@ -127,6 +128,23 @@ async def test_a_deployment_whose_selector_changed_is_made_anew(world):
     [first], _ = await run(world, deployment(selector="a"))
     [second], _ = await run(world, deployment(selector="b"))
     assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+
+async def test_what_kapp_did_not_make_is_not_deleted_to_make_it_anew(world):
+    def job(image):
+        template = {"spec": {"containers": [{"name": "c", "image": image}]}}
+        return obj("Job", "j", "batch/v1", spec={"template": template})
+
+    [target] = await world.targets(job("theirs"))
+    theirs = {**job("theirs"), "metadata": {"name": "j", "namespace": "default"}}
+    created = await world.local.create(target.resource, theirs)
+    for force in (False, True):
+        with pytest.raises(ApplyError, match="kapp did not make the one that is there"):
+            await run(world, job("mine"), force=force)
+    assert world.live("Job", "j")["metadata"]["uid"] == created["metadata"]["uid"]
+    rerun = Rerun(world.client, [target], trigger="now", force=True)
+    await rerun.prepare()
+    assert world.live("Job", "j")["metadata"]["uid"] == created["metadata"]["uid"]
 
 
 async def test_what_may_hold_data_is_not_deleted_without_force(world):
