@@ -77,9 +77,7 @@ def _refuse_a_second_engine(kappfile: str) -> None:
         raise already_running(instance)
 
 
-async def _run(
-    config: EngineConfig, target: Target, *, stream: bool, down_on_exit: bool
-) -> int:
+async def _run(config: EngineConfig, target: Target, *, stream: bool, down_on_exit: bool) -> int:
     from kapp.aio.supervise import TaskGroup
     from kapp.cli.showing import show
     from kapp.engine.engine import Engine
