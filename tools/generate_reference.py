@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kapp.kappfile.reference import markdown
+from kapp.api import reference as kinds
+from kapp.cli import reference as commands
+from kapp.kappfile import reference as kappfile
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    return {"kappfile.md": markdown()}
+    return {
+        "kappfile.md": kappfile.markdown(),
+        "kinds.md": kinds.markdown(),
+        "cli.md": commands.markdown(),
+    }
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ import typer
 
 from kapp.cli import (
     cluster,
+    completion,
+    doctor,
     down,
     get,
     kubeconfig,
@@ -59,6 +61,8 @@ app.command("disable")(switching.disable)
 app.command("list")(projects.list_)
 app.command("kubeconfig")(kubeconfig.kubeconfig)
 app.add_typer(cluster.app, name="cluster")
+app.command("doctor")(doctor.doctor)
+app.command("completion")(completion.completion)
 app.command("version")(version.version)
 
 
@@ -69,6 +73,8 @@ def run(arguments: list[str]) -> int:
     """
     end = arguments.index("--") if "--" in arguments else len(arguments)
     own, rest = arguments[:end], arguments[end + 1 :]
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
     try:
         result = app(args=own, prog_name="kapp", standalone_mode=False, obj=rest)
     except KappError as error:

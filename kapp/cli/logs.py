@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from kapp.cli.completion import resource_names
 from kapp.cli.engines import request, running_instance
 from kapp.cli.render import say, wants_colour
 
@@ -16,7 +17,10 @@ _CHUNK_BYTES = 65536
 
 def logs(
     resources: Annotated[
-        list[str] | None, typer.Argument(metavar="[RESOURCES…]", help="All, if none is named.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RESOURCE", autocompletion=resource_names, help="All, if none is named."
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Keep printing what comes.")

@@ -11,13 +11,16 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
 from kapp.cli.render import say
 from kapp.cli.resources import KAPPFILE, is_disabled, name_of, patch, resources_of, unknown
 from kapp.errors import KappError, UsageError
 from kapp.instance import Instance
 
-Names: TypeAlias = Annotated[list[str] | None, typer.Argument(metavar="[NAME…]")]
+Names: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME", autocompletion=resource_names)
+]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="All resources.")]
 Labels: TypeAlias = Annotated[
     list[str] | None, typer.Option("-l", "--labels", help="Resources with all of these labels.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
 from kapp.cli.render import say
 from kapp.cli.resources import KAPPFILE, is_disabled, name_of, patch, resources_of, unknown
@@ -21,7 +22,11 @@ _KINDS = ("kubernetesapplys", "cmds")
 def trigger(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="Resources; `(Kappfile)` is the file itself."),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=resource_names,
+            help="Resources; `(Kappfile)` is the file itself.",
+        ),
     ],
     force: Annotated[
         bool,

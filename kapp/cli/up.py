@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kapp.cli.completion import resource_names
 from kapp.cli.engines import kappfile_path
 from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say
 from kapp.cli.target import Target, choose
@@ -25,7 +26,11 @@ def up(
     context: typer.Context,
     resources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RESOURCES…]", help="Only these, and what they depend on."),
+        typer.Argument(
+            metavar="RESOURCE",
+            autocompletion=resource_names,
+            help="Only these, and what they depend on.",
+        ),
     ] = None,
     file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile, or its directory.")] = "",
     stream: Annotated[bool, typer.Option("--stream", help="Print logs as plain lines.")] = False,

@@ -155,3 +155,18 @@ def test_help_needs_no_colour_and_fits(shell: Shell, words: list[str]) -> None:
     assert stdout.startswith("Usage: kapp")
     assert "\x1b" not in stdout
     assert max(map(len, stdout.splitlines())) <= 80
+
+
+def test_completion_of_an_unknown_shell(shell: Shell) -> None:
+    assert shell.run("completion", "tcsh") == (
+        2,
+        "",
+        "error: there is no completion for 'tcsh'\nhint: there is one for bash, zsh, fish\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_scripts_call_kapp(shell: Shell, name: str) -> None:
+    code, script, _ = shell.run("completion", name)
+    assert code == 0
+    assert "_KAPP_COMPLETE" in script
