@@ -70,13 +70,13 @@ class Evaluator:
         self, context: KubeContextInfo, env: Mapping[str, str], now: Callable[[], datetime]
     ) -> None:
         # The interpreter is loaded when the first Kappfile is, not when the engine's code is.
-        from kapp.kappfile.manifests import ManifestCache
+        from kapp.kappfile.caches import EvaluationCache
 
         self._context = context
         self._env = env
         self._now = now
-        self._caches: dict[str, ManifestCache] = {}
-        self._make_cache = ManifestCache
+        self._caches: dict[str, EvaluationCache] = {}
+        self._make_cache = EvaluationCache
         self._closed = False
 
     async def evaluate(

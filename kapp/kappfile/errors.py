@@ -34,6 +34,7 @@ class KappfileError(ConfigError):
         transient: whether a half-written file looks the likely cause (it is empty, or does not
             parse), so that the engine reads again while events still arrive.
         cancelled: whether evaluation ended because it was asked to.
+        settled: whether `frames` is the whole call chain already, whoever comes across the error.
         watched_paths, watched_trees: as in `kapp.kappfile.model.Result`, up to the failure.
         output: what was printed before the failure.
     """
@@ -52,6 +53,7 @@ class KappfileError(ConfigError):
         self.frames = tuple(frames)
         self.transient = transient
         self.cancelled = cancelled
+        self.settled = False
         self.source_line = ""
         self.watched_paths: tuple[Path, ...] = ()
         self.watched_trees: tuple[Path, ...] = ()
@@ -76,3 +78,14 @@ class KappfileError(ConfigError):
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+
+class ArgumentError(KappfileError):
+    """A builtin was given what it does not take; the host adds what it does take as the hint.
+
+    `argument` is the name of the parameter, or of a part of it (`objects[0]`).
+    """
+
+    def __init__(self, message: str, argument: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.argument = argument

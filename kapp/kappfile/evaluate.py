@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kapp.kappfile.assembly.assemble import assemble
+from kapp.kappfile.assembly.declarations import DeclaredObject, DeferredObjects
+from kapp.kappfile.caches import EvaluationCache
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.exits import Exit
 from kapp.kappfile.host import Host
-from kapp.kappfile.manifests import ManifestCache
 from kapp.kappfile.model import Result
+from kapp.kappfile.renders import Renders
 from kapp.kappfile.session import Session
 
 MAX_SOURCE_CHARS = 200
@@ -29,7 +31,7 @@ def evaluate(
     context: KubeContextInfo,
     env: Mapping[str, str],
     cancelled: Callable[[], bool] = lambda: False,
-    cache: ManifestCache | None = None,
+    cache: EvaluationCache | None = None,
 ) -> Result:
     """Execute the Kappfile at `path` and assemble what it declares.
 
@@ -39,19 +41,20 @@ def evaluate(
         context: what it is evaluated for.
         env: what the Kappfile sees as the environment.
         cancelled: polled from the evaluating thread; True ends the evaluation soon.
-        cache: remembers documents between evaluations; pass the same one each time.
+        cache: remembers documents and charts between evaluations; pass the same one each time.
 
     Raises:
         KappfileError: whatever went wrong, including a fault of kapp itself.
     """
-    cache = cache or ManifestCache()
+    cache = cache or EvaluationCache()
     cache.begin()
     session = Session(
         main=path.absolute(),
         args=tuple(args),
         context=context,
         env=dict(env),
-        manifests=cache,
+        manifests=cache.manifests,
+        renders=Renders(cache.renders, cancelled),
         cancelled=cancelled,
     )
     try:
@@ -75,8 +78,10 @@ def _run(session: Session) -> Result:
     host = Host(session)
     try:
         _execute(host, session)
+        _expand(session)
         assembly = assemble(session.declared)
     finally:
+        session.renders.close()
         host.close()
     for location in session.unused_forwards.values():
         session.warn(
@@ -100,6 +105,29 @@ def _execute(host: Host, session: Session) -> None:
         host.load(session.main)
     except Exit:
         pass
+
+
+def _expand(session: Session) -> None:
+    """Put objects that had to be rendered first where they were declared."""
+    declared = session.declared
+    expanded: list[DeclaredObject] = []
+    start = 0
+    for item in declared.deferred:
+        expanded += declared.objects[start : item.position]
+        start = item.position
+        expanded += _rendered(item, session)
+    declared.objects = [*expanded, *declared.objects[start:]]
+
+
+def _rendered(item: DeferredObjects, session: Session) -> list[DeclaredObject]:
+    text, source = session.renders.text(item.number), session.renders.source(item.number)
+    try:
+        manifests = session.manifests.parse(text, source)
+    except KappfileError as error:
+        error.message = f"k8s_yaml: {error.message}"
+        error.located(item.frames)
+        raise
+    return [DeclaredObject(one, item.frames, item.allow_duplicates) for one in manifests]
 
 
 def _complete(error: KappfileError, session: Session) -> None:

@@ -56,10 +56,19 @@ def translate(text: str) -> KappfileError:
     found = _ERROR.search(text)
     message = found.group(1).strip() if found else text.strip()
     error = _known(message)
+    item = _called(text)
+    if item is not None and _NO_DATA.search(message):
+        error.message = f"{item.name}: {error.message}"
     place = place_of(text)
     syntax = error.transient and place is not None
     error.located(chain_of(text), place[1] if syntax and place else 0)
     return error
+
+
+def _called(text: str) -> Builtin | None:
+    """The builtin in which it happened, if it was in the prelude's part of one."""
+    calls = re.findall(rf"^  \* {re.escape(PRELUDE_FILE)}:\d+, in (\w+)$", text, re.MULTILINE)
+    return _builtin(calls[-1]) if calls else None
 
 
 def _known(message: str) -> KappfileError:
@@ -77,7 +86,9 @@ def _known(message: str) -> KappfileError:
             return build(match.group(1), item) if item else KappfileError(message)
     if match := _NO_DATA.search(message):
         kind = match.group(1)
-        hint = "turn it into a list: list(…)" if kind in ("range", "iterator") else ""
+        hint = "data is None, True, False, numbers, strings, lists, dicts and structs"
+        if kind in ("range", "iterator"):
+            hint = "turn it into a list: list(…)"
         return KappfileError(f"a {kind} cannot be an argument here", hint=hint)
     if match := _ANNOTATION.match(message):
         return KappfileError(

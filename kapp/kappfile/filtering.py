@@ -39,4 +39,7 @@ def _compile(name: str, text: str) -> re.Pattern[str]:
     try:
         return re.compile(text, re.IGNORECASE)
     except re.error as error:
-        raise KappfileError(f"`{name}` is no regular expression: {error}") from error
+        raise KappfileError(
+            f"`{name}` is no regular expression: {error}",
+            hint="letters match themselves; put a backslash before any other character that shall",
+        ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ import starlark
 from kapp.kappfile import exports, prelude
 from kapp.kappfile.brackets import CLOSING, Bracket, unclosed
 from kapp.kappfile.builtins.planned import missing_names
-from kapp.kappfile.errors import Frame, KappfileError
+from kapp.kappfile.errors import ArgumentError, Frame, KappfileError
 from kapp.kappfile.exits import Exit
 from kapp.kappfile.failures import MAX_CALL_DEPTH, chain_of, translate
 from kapp.kappfile.registry import BUILTINS, Builtin
 from kapp.kappfile.session import Call, Session
 from kapp.kappfile.traces import PRELUDE_FILE
+from kapp.kappfile.values import settled
 
 MAX_NESTED_FILES = 20
 """Each nested file may use MAX_CALL_DEPTH calls of the one native stack (it holds over 20 000)."""
@@ -75,6 +76,7 @@ class Host:
             "call": self._call_symbol,
             "environ": lambda: dict(session.env),
             "missing": _missing,
+            "rendered": session.renders.text,
         }
         self._callables |= {
             prelude.PREFIX + name: self._guard(function) for name, function in helpers.items()
@@ -104,12 +106,19 @@ class Host:
         return self._session.cancelled()
 
     def _bind(self, item: Builtin) -> Callable[..., Any]:
+        session = self._session
+
         def invoke(trace: str, *args: Any, **kwargs: Any) -> Any:
             try:
-                return item.function(Call(self._session, trace), *args, **kwargs)
+                if session.renders.started and not item.takes_pending:
+                    args = tuple(settled(args, session.rendered_blob))
+                    kwargs = settled(kwargs, session.rendered_blob)
+                return item.function(Call(session, trace), *args, **kwargs)
             except KappfileError as error:
                 if not error.frames and not error.location:
                     error.message = f"{item.name}: {error.message}"
+                if isinstance(error, ArgumentError) and not error.hint:
+                    error.hint = item.argument_hint(error.argument)
                 raise
 
         return invoke
@@ -178,6 +187,8 @@ class Host:
                 f"kapp failed on this: {type(pending).__name__}: {pending}",
                 hint="this is a fault of kapp, not of the Kappfile",
             )
+        if pending.settled:
+            return pending
         located = pending.frames
         # the frames so far are of the file that was loaded; this file's calls stand before them
         column = 0
@@ -188,11 +199,18 @@ class Host:
 
     def _load(self, importer: Path, name: str) -> Any:
         try:
-            return self.load(self._target(importer, name))
+            return self.load(self._target(importer, name), [self._statement(importer, name)])
         except KappfileError as error:
             if not error.frames:
                 error.message = f"load: {error.message}"
             raise
+
+    def _statement(self, importer: Path, name: str) -> Frame:
+        """The `load` of a file: the language tells the loader who is loaded, but not from where."""
+        shown = self._session.display(importer)
+        text = self._session.sources.get(shown, "")
+        found = re.search(rf"""^load\(\s*(["']){re.escape(name)}\1""", text, re.MULTILINE)
+        return Frame(shown, text.count("\n", 0, found.start()) + 1 if found else 1, "")
 
     def _target(self, importer: Path, name: str) -> Path:
         if name.startswith("ext://"):
@@ -203,12 +221,20 @@ class Host:
         path = self._session.resolve(name)
         return path
 
-    def load(self, path: Path) -> Any:
-        """The module of a file, executed at most once. Raises KappfileError for a cycle."""
+    def load(self, path: Path, callers: Sequence[Frame] = ()) -> Any:
+        """The module of a file, executed at most once. Raises KappfileError for a cycle.
+
+        `callers` is the call chain in the file that wants it.
+        """
         module = self._modules.get(path)
         if module is None:
             self._check_cycle(path)
-            module = self._modules[path] = self.run(path)
+            outer = self._session.callers
+            self._session.callers = (*outer, *callers)
+            try:
+                module = self._modules[path] = self.run(path)
+            finally:
+                self._session.callers = outer
         return module
 
     def _check_cycle(self, path: Path) -> None:
@@ -222,8 +248,8 @@ class Host:
         if len(files) >= MAX_NESTED_FILES:
             raise KappfileError(f"files are nested over {MAX_NESTED_FILES} deep")
 
-    def _include(self, path: Path) -> int:
-        self._handles.append(self.load(path))
+    def _include(self, path: Path, callers: Sequence[Frame]) -> int:
+        self._handles.append(self.load(path, callers))
         return len(self._handles) - 1
 
     def _symbols(self, handle: int) -> tuple[list[str], dict[str, Any]]:

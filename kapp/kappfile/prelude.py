@@ -31,7 +31,9 @@ _kapp_type = type
 def _kapp_kind(x):
     return getattr(x, "{KIND}", "struct") if _kapp_type(x) == "struct" else _kapp_type(x)
 def _kapp_text(x):
-    return x.text if _kapp_kind(x) == "blob" else _kapp_str(x)
+    if _kapp_kind(x) != "blob":
+        return _kapp_str(x)
+    return x.text if hasattr(x, "text") else _kapp_py_rendered(x.pending)
 _kapp_unset = struct({KIND}="unset")
 def _kapp_value(x):
     return None if x == None else struct(**x)

@@ -8,6 +8,7 @@ prelude (`kapp.kappfile.prelude`), the hints for misspelt names, and the referen
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ class Builtin:
             KappfileError, to which the host adds the name and the place.
         example: Kappfile text that runs as it is (the tests run it).
         returns_struct: the result is a dict that becomes a struct (None stays None).
+        takes_pending: it knows what to do with blobs whose text is still being rendered; others
+            are called once it is there.
         starlark: Starlark that defines the function, where plain forwarding is not enough. It
             defines `{id}` and may call the Python side as `_kapp_py_{id}`.
     """
@@ -35,6 +38,7 @@ class Builtin:
     function: Callable[..., Any]
     example: str
     returns_struct: bool = False
+    takes_pending: bool = False
     starlark: str = ""
 
     @property
@@ -78,6 +82,16 @@ class Builtin:
         """Name and parameters as a reader is shown them; `…` is a default without a value."""
         return f"{self.name}({self.signature.replace('_kapp_unset', '…')})"
 
+    def argument_hint(self, argument: str) -> str:
+        """What the reference says of a parameter, or how the function is called."""
+        name = re.match(r"(?:a key of )?(\w*)", argument)
+        described = name and re.search(
+            rf"^    {name.group(1)}: (.*(?:\n {{8}}.*)*)", self.doc, re.MULTILINE
+        )
+        if not name or not described:
+            return self.usage
+        return f"{name.group(1)}: {' '.join(described.group(1).split())}".rstrip(".")
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -98,14 +112,22 @@ CONSTANTS: dict[str, Constant] = {}
 
 
 def builtin(
-    name: str, *, topic: str, example: str, returns_struct: bool = False, starlark: str = ""
+    name: str,
+    *,
+    topic: str,
+    example: str,
+    returns_struct: bool = False,
+    takes_pending: bool = False,
+    starlark: str = "",
 ) -> Callable[[Function], Function]:
     """Declare a builtin; see `Builtin`."""
 
     def declare(function: Function) -> Function:
         if name in BUILTINS:
             raise ValueError(f"builtin {name} is declared twice")
-        BUILTINS[name] = Builtin(name, topic, function, example, returns_struct, starlark)
+        BUILTINS[name] = Builtin(
+            name, topic, function, example, returns_struct, takes_pending, starlark
+        )
         return function
 
     return declare

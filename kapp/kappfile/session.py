@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os.path
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import Frame, KappfileError
 from kapp.kappfile.manifests import ManifestCache
 from kapp.kappfile.model import KappfileWarning
+from kapp.kappfile.renders import Renders
 from kapp.kappfile.suggest import nearest
 from kapp.kappfile.traces import frames_of
-from kapp.kappfile.values import Value
+from kapp.kappfile.values import Value, blob_value, string
 
 MAX_OUTPUT_CHARS = 1_000_000
 """A Kappfile that prints in a loop must not fill the engine's memory."""
@@ -37,7 +38,9 @@ class Session:
         files: absolute paths of the files being executed, outermost first.
         sources: text of each executed file by its display path, for showing source lines.
         cancelled: whether the evaluation shall end.
-        run_file: executes another file (for `include` and `load_dynamic`); returns a handle.
+        callers: the call chain that led to the file being executed.
+        run_file: executes another file (for `include` and `load_dynamic`), given the call chain
+            within the present one; returns a handle.
         symbols: names of an executed file's functions, and its data by name.
         unused_forwards: `path:line` of port_forward values no resource used yet, by number.
         numbers: fresh numbers for values that need an identity.
@@ -51,14 +54,16 @@ class Session:
     context: KubeContextInfo
     env: dict[str, str]
     manifests: ManifestCache
+    renders: Renders
     cancelled: Callable[[], bool] = lambda: False
-    run_file: Callable[[Path], int] = lambda path: -1
+    run_file: Callable[[Path, Sequence[Frame]], int] = lambda path, callers: -1
     symbols: Callable[[int], tuple[list[str], dict[str, Value]]] = lambda handle: ([], {})
     call_symbol: Callable[[int, str, list[Value], dict[str, Value]], Value] = (
         lambda handle, name, args, kwargs: None
     )
     call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
     files: list[Path] = field(default_factory=list)
+    callers: tuple[Frame, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
     declared: Declarations = field(default_factory=Declarations)
     warnings: list[KappfileWarning] = field(default_factory=list)
@@ -124,6 +129,22 @@ class Session:
 
     def missing(self, path: Path) -> KappfileError:
         """The error for a file that is not there."""
+        return self._missing("file", path)
+
+    def directory_of(self, argument: str, value: Value) -> Path:
+        """The directory that a builtin is given. Raises KappfileError if there is none."""
+        path = self.resolve(string(argument, value))
+        if path.is_dir():
+            return path
+        self.watch(path)
+        if path.exists():
+            raise KappfileError(
+                f"{self.display(path)} is a file, not a directory",
+                hint=f"did you mean `{self.display(path.parent)}`?",
+            )
+        raise self._missing("directory", path)
+
+    def _missing(self, kind: str, path: Path) -> KappfileError:
         hint = "paths start at the directory of the file that is executed"
         if path.parent.is_dir():
             match = _nearest_file(path)
@@ -131,7 +152,11 @@ class Session:
                 hint = f"did you mean `{self.display(path.parent / match)}`?"
         else:
             hint = f"there is no directory {path.parent}"
-        return KappfileError(f"no such file: {self.display(path)} (looked for {path})", hint=hint)
+        return KappfileError(f"no such {kind}: {self.display(path)} (looked for {path})", hint=hint)
+
+    def rendered_blob(self, number: int) -> Value:
+        """A blob of what a render made; waits for it. Raises KappfileError."""
+        return blob_value(self.renders.text(number), self.renders.source(number))
 
     def print(self, text: str) -> None:
         """Collect output, up to MAX_OUTPUT_CHARS."""
@@ -165,4 +190,9 @@ class Call:
     @property
     def frames(self) -> list[Frame]:
         """The call chain, outermost first."""
+        return [*self.session.callers, *self.own_frames]
+
+    @property
+    def own_frames(self) -> list[Frame]:
+        """The call chain within what executes the present file."""
         return frames_of(self.trace)

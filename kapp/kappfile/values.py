@@ -6,10 +6,10 @@ A value that is more than data (a blob, a link, a port forward) crosses as a dic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.errors import ArgumentError, KappfileError
 
 Value: TypeAlias = Any
 """A Starlark value in Python: None, bool, int, float, str, list, or dict."""
@@ -18,9 +18,31 @@ KIND = "kapp__type"
 """The field that tells kapp's own structs from the user's."""
 
 
-def blob_value(text: str) -> dict[str, str]:
-    """Text that is contents, not a path, on its way to Starlark."""
-    return {KIND: "blob", "text": text}
+def blob_value(text: str, source: str = "") -> dict[str, str]:
+    """Text that is contents, not a path, on its way to Starlark; `source` says where it is from."""
+    return {KIND: "blob", "text": text} | ({"source": source} if source else {})
+
+
+def pending_blob(number: int) -> dict[str, str | int]:
+    """A blob whose text is still being rendered (`kapp.kappfile.renders`)."""
+    return {KIND: "blob", "pending": number}
+
+
+def pending_number(value: Value) -> int | None:
+    """The number of the render that makes a blob's text; None if `value` is no such blob."""
+    return value.get("pending") if kind_of(value) == "blob" else None
+
+
+def settled(value: Value, blob_of: Callable[[int], Value]) -> Value:
+    """The same value, every pending blob in it replaced by what `blob_of` says of its number."""
+    if isinstance(value, list | tuple):
+        return [settled(item, blob_of) for item in value]
+    if not isinstance(value, dict):
+        return value
+    number = pending_number(value)
+    if number is not None:
+        return blob_of(number)
+    return {key: settled(item, blob_of) for key, item in value.items()}
 
 
 def blob_text(value: Value) -> str | None:
@@ -49,7 +71,7 @@ def a(kind: str) -> str:
 
 def wrong(argument: str, needed: str, value: Value) -> KappfileError:
     """The error for an argument of the wrong type."""
-    return KappfileError(f"`{argument}` must be {needed}, not {a(kind_of(value))}")
+    return ArgumentError(f"`{argument}` must be {needed}, not {a(kind_of(value))}", argument)
 
 
 def string(argument: str, value: Value) -> str:
@@ -121,7 +143,7 @@ def one_of(argument: str, value: Value, allowed: Iterable[str]) -> str:
     choices = list(allowed)
     if value not in choices:
         known = ", ".join(f"'{choice}'" for choice in choices)
-        raise KappfileError(f"`{argument}` must be one of {known}, not {value!r}")
+        raise ArgumentError(f"`{argument}` must be one of {known}, not {value!r}", argument)
     return str(value)
 
 

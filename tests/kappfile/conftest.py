@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kapp.kappfile.caches import EvaluationCache
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.evaluate import evaluate
-from kapp.kappfile.manifests import ManifestCache
 from kapp.kappfile.model import Result
 
 
@@ -17,7 +17,8 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.cache = ManifestCache()
+        self.cache = EvaluationCache()
+        self.env: Mapping[str, str] = {}
         self.context = KubeContextInfo("kind-test", "default", is_local=True)
 
     def write(self, name: str, text: str) -> Path:
@@ -40,7 +41,7 @@ class Project:
             self.root / "Kappfile",
             args=args,
             context=self.context,
-            env=env or {},
+            env=self.env if env is None else env,
             cancelled=cancelled,
             cache=self.cache,
         )

@@ -308,7 +308,8 @@ WRONG = [
         [deploy("web"), deploy("db")],
         "k8s_resource('wbe')",
         "Kappfile:2: k8s_resource: there is no resource `wbe`; known resources: `web`, `db`\n"
-        "    k8s_resource('wbe')",
+        "    k8s_resource('wbe')\n"
+        "hint: workloads become resources by k8s_yaml",
     ),
     Wrong(
         "nearly known workload",

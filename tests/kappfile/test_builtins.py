@@ -1,4 +1,4 @@
-"""Every builtin is documented and its example runs."""
+"""Every builtin is documented, its example runs, and a wrong use of it is explained."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from kapp.kappfile.builtins.planned import ABSENT, PLANNED
 from kapp.kappfile.language import LANGUAGE_NAMES
 from kapp.kappfile.registry import BUILTINS, CONSTANTS, starlark_name
 
+from .error_cases import ERRORS, FILES
+from .programs import KUBECTL, STAND_IN, tool
+
 prelude.second()  # fills the registry
 
 EXAMPLES = {name: item.example for name, item in (BUILTINS | CONSTANTS).items()}
@@ -24,7 +27,15 @@ def test_example_runs(go, name):
     go.write("extra.yaml", one.replace("example-go", "extra"))
     go.write("backend/Kappfile", "")
     go.write("lib/Kappfile", "def greet(name):\n    print(name)\n")
-    go.run(EXAMPLES[name], env={"PATH": os.environ["PATH"]})
+    go.write("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n")
+    go.write("charts/web/values.yaml", "")
+    go.write("charts/web/templates/web.yaml", one.replace("example-go", "web"))
+    go.write("values-dev.yaml", "")
+    go.write("overlays/dev/kustomization.yaml", "resources: [dev.yaml]\n")
+    go.write("overlays/dev/dev.yaml", one.replace("example-go", "dev"))
+    tool(go.root / ".bin", "helm", STAND_IN)
+    tool(go.root / ".bin", "kubectl", KUBECTL)
+    go.run(EXAMPLES[name], env={"PATH": f"{go.root}/.bin:{os.environ['PATH']}"})
     assert re.search(rf"\b{re.escape(name)}\b", EXAMPLES[name])
 
 
@@ -34,6 +45,23 @@ def test_documented(name):
     assert item.doc
     for parameter in item.parameters:
         assert f"{starlark_name(parameter)}: " in item.doc or name == "link", parameter.name
+
+
+@pytest.mark.parametrize("name", BUILTINS)
+def test_a_wrong_use_is_explained(project, name):
+    """With the name, the place, the way there through other files, the line, and what to do."""
+    assert name in ERRORS, f"add a wrong use of `{name}` to error_cases.py"
+    call, message = ERRORS[name]
+    for path, text in FILES.items():
+        project.write(f"lib/{path}", text)
+    project.write("lib/Kappfile", f"# {name}\n\n{call}\n")
+    error = project.fails("def more():\n    include('lib/Kappfile')\n\n\nmore()\n")
+    said = error.message.replace(str(project.root), "ROOT")
+    assert said.startswith(f"{name}: {message}")
+    assert [str(frame) for frame in error.frames] == ["Kappfile:5", "Kappfile:2", "lib/Kappfile:3"]
+    assert error.location == "lib/Kappfile:3"
+    assert error.source_line == call
+    assert error.hint or name == "fail"  # whose message is the user's own
 
 
 def test_constants_are_documented():

@@ -62,17 +62,21 @@ REPORTS = [
         "wrong type",
         "k8s_yaml(3)",
         "Kappfile:1: k8s_yaml: `yaml` must be a path, a blob, or a list of these, not an int\n"
-        "    k8s_yaml(3)",
+        "    k8s_yaml(3)\n"
+        "hint: yaml: a path, a pattern with `*`, `?`, `[…]` or `**`, a blob of YAML, or a list of "
+        "these. Paths start at the directory of the file that is executed",
     ),
     (
         "a function as an argument",
         "k8s_yaml(lambda: 1)",
-        "Kappfile:1: a function cannot be an argument here\n    k8s_yaml(lambda: 1)",
+        "Kappfile:1: k8s_yaml: a function cannot be an argument here\n"
+        "    k8s_yaml(lambda: 1)\n"
+        "hint: data is None, True, False, numbers, strings, lists, dicts and structs",
     ),
     (
         "a range as an argument",
         "k8s_resource('a', port_forwards=range(8000, 8002))",
-        "Kappfile:1: a range cannot be an argument here\n"
+        "Kappfile:1: k8s_resource: a range cannot be an argument here\n"
         "    k8s_resource('a', port_forwards=range(8000, 8002))\n"
         "hint: turn it into a list: list(…)",
     ),
@@ -243,7 +247,8 @@ REPORTS = [
         "k8s_resource('a', pod_readiness='later')",
         "Kappfile:1: k8s_resource: `pod_readiness` must be one of 'wait', 'ignore', 'succeeded', "
         "not 'later'\n"
-        "    k8s_resource('a', pod_readiness='later')",
+        "    k8s_resource('a', pod_readiness='later')\n"
+        "hint: pod_readiness: `'wait'` for ready pods, `'ignore'` them, or `'succeeded'`",
     ),
     (
         "trigger_mode twice",
@@ -254,7 +259,8 @@ REPORTS = [
     (
         "JSON with an error",
         "decode_json('{\"a\": }')",
-        "Kappfile:1: decode_json: json:1:7: Expecting value\n    decode_json('{\"a\": }')",
+        "Kappfile:1: decode_json: json:1:7: Expecting value\n    decode_json('{\"a\": }')\n"
+        "hint: check the commas and quotes before it; comments are for YAML",
     ),
     (
         "several documents",
@@ -268,7 +274,8 @@ REPORTS = [
         "filter_yaml('kubernetes.yaml', name='(')",
         "Kappfile:1: filter_yaml: `name` is no regular expression: missing ), unterminated "
         "subpattern at position 0\n"
-        "    filter_yaml('kubernetes.yaml', name='(')",
+        "    filter_yaml('kubernetes.yaml', name='(')\n"
+        "hint: letters match themselves; put a backslash before any other character that shall",
     ),
 ]
 

@@ -65,7 +65,10 @@ def test_an_included_file_may_name(project):
             (
                 "Kappfile:2: workload_to_resource_function: `func` must be a function, "
                 "not a string\n"
-                "    workload_to_resource_function('name')"
+                "    workload_to_resource_function('name')\n"
+                "hint: func: takes the workload's id, a struct with `name`, `kind`, `namespace` "
+                "and `group` (`default` and `core` where there is none), and returns the "
+                "resource's name"
             ),
         ),
         (

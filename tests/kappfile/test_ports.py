@@ -59,16 +59,16 @@ def test_statements(go, written, expected, first):
 WRONG = [
     ("port_forward('web')", "port_forward: the local port is missing (such as port_forward('web', 8000))"),
     ("port_forward()", "port_forward: the local port is missing (such as port_forward('web', 8000))"),
-    ("port_forward('web', 0)", "port_forward: `local_port` must be a port from 1 to 65535, not 0"),
-    ("port_forward('web', 70000)", "port_forward: `local_port` must be a port from 1 to 65535, not 70000"),
-    ("port_forward('web', True)", "port_forward: `local_port` must be a port number, not a bool"),
+    ("port_forward('web', 0)", "port_forward: `local_port` must be a port from 1 to 65535, not 0 (local_port: the port on this machine)"),
+    ("port_forward('web', 70000)", "port_forward: `local_port` must be a port from 1 to 65535, not 70000 (local_port: the port on this machine)"),
+    ("port_forward('web', True)", "port_forward: `local_port` must be a port number, not a bool (local_port: the port on this machine)"),
     ("port_forward('web', 1, local_port=2)", "port_forward: `local_port` is given twice"),
     ("port_forward('web', '1:2', 3)", "port_forward: `container_port` is given twice"),
     ("port_forward(1, 2, 'n', '/p', 'h', 6)", "port_forward: too many arguments (port_forward('web', 8000, 8080))"),
     ("port_forward('web', 1, host='a b')", "port_forward: `host`: 'a b' is no host name or address"),
     ("k8s_resource('a', port_forwards='a:b')", "k8s_resource: `port_forwards`: 'a:b' is no port forward (write 8000, '8000:8080' or '0.0.0.0:8000:8080')"),
     ("k8s_resource('a', port_forwards='1:2:3:4')", "k8s_resource: `host`: '1:2' is no host name or address"),
-    ("k8s_resource('a', port_forwards={'a': 1})", "k8s_resource: `port_forwards` must be a port, a string or port_forward(…), or a list of these, not a dict"),
+    ("k8s_resource('a', port_forwards={'a': 1})", "k8s_resource: `port_forwards` must be a port, a string or port_forward(…), or a list of these, not a dict (port_forwards: `8000`, `'8000:8080'`, `'0.0.0.0:8000:8080'`, `port_forward(…)`, or a list)"),
     ("k8s_resource('a', port_forwards='²')", "k8s_resource: `port_forwards`: '²' is no port forward (write 8000, '8000:8080' or '0.0.0.0:8000:8080')"),
 ]  # fmt: skip
 

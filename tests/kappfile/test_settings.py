@@ -62,12 +62,13 @@ def test_durations(written, seconds):
         ),
         (
             "update_settings(max_parallel_updates=0)",
-            "update_settings: `max_parallel_updates` must be at least 1",
+            "update_settings: `max_parallel_updates` must be at least 1 "
+            "(max_parallel_updates: how many resources are updated at once (3))",
         ),
         (
             "update_settings(k8s_server_side_apply=True)",
             "update_settings: `k8s_server_side_apply` must be one of 'auto', 'true', 'false', "
-            "not True",
+            "not True (k8s_server_side_apply: `'auto'`, `'true'` or `'false'`)",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Builds the Kubernetes programs and the pause program, once for each release and source."""
+"""Builds the Kubernetes programs, the pause program and helm, once for each release and source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .layout import PROGRAMS, SOURCES, Cache, kubernetes_version
+from .layout import HELM_SOURCES, PROGRAMS, SOURCES, Cache, kubernetes_version
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
@@ -34,14 +34,31 @@ def ensure(cache: Cache) -> Path:
     return target
 
 
+def ensure_helm(cache: Cache) -> Path:
+    """The program helm; made if it is not there yet. Raises as `ensure` does."""
+    target = cache.helm
+    if not target.exists():
+        print("building helm once", flush=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as scratch:
+            made = Path(scratch, "helm")
+            _compile(made, "helm.sh/helm/v3/cmd/helm", [], {}, HELM_SOURCES)
+            made.rename(target)
+    return target
+
+
 def _compile(
-    output: Path, package: str, linker_flags: list[str], environment: dict[str, str]
+    output: Path,
+    package: str,
+    linker_flags: list[str],
+    environment: dict[str, str],
+    sources: Path = SOURCES,
 ) -> None:
     flags = " ".join(["-s", "-w", *linker_flags])
     arguments = ["-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(output), package]
     subprocess.run(
         ["nice", "go", "build", *arguments],
-        cwd=SOURCES,
+        cwd=sources,
         env={**os.environ, "GOFLAGS": "-mod=readonly", **environment},
         check=True,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 SOURCES = HERE / "binary"
+HELM_SOURCES = HERE / "helm"
 
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 NODE = "kapp-node"
@@ -64,6 +65,12 @@ class Cache:
         names = ("go.mod", "go.sum", "main.go", "pause/main.go")
         digest = digest_of(*((SOURCES / name).read_bytes() for name in names))
         return self.root / f"{kubernetes_version()}-{digest}"
+
+    @property
+    def helm(self) -> Path:
+        """The program helm: keyed by what its module requires."""
+        digest = digest_of(*((HELM_SOURCES / name).read_bytes() for name in ("go.mod", "go.sum")))
+        return self.root / f"helm-{digest}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import lifecycle
+from . import build, lifecycle
 from .layout import REPOSITORY, Cache, Run
 
 # Every test that looks at KAPP_TEST_KUBECONFIG; all others never talk to a real cluster.
@@ -18,6 +18,8 @@ _TESTS = (
     "tests/conformance",
     "tests/engine",
     "tests/journeys",
+    # No cluster is in it, but a helm that is no stand-in.
+    "tests/kappfile/test_helm.py",
 )
 # More than two compete with the cluster for the machine.
 _WORKERS = ("--numprocesses=2", "--dist=worksteal")
@@ -34,15 +36,17 @@ def run_tests(arguments: list[str]) -> int:
     run = Run.of_machine()
     was_running = lifecycle.is_running(run)
     try:
-        return _pytest(lifecycle.start(Cache.of_user(), run), arguments)
+        cache = Cache.of_user()
+        kubeconfig = lifecycle.start(cache, run)
+        return _pytest(kubeconfig, arguments, KAPP_TEST_HELM=str(build.ensure_helm(cache)))
     finally:
         if not was_running:
             lifecycle.stop(run)
 
 
-def _pytest(kubeconfig: Path, arguments: list[str]) -> int:
+def _pytest(kubeconfig: Path, arguments: list[str], **more: str) -> int:
     # The node is as slow as the rest of the machine: a test's limit is for what hangs.
     options = ["--timeout=180", *(arguments or (*_WORKERS, *_TESTS))]
-    environment = {**os.environ, "KAPP_TEST_KUBECONFIG": str(kubeconfig)}
+    environment = {**os.environ, "KAPP_TEST_KUBECONFIG": str(kubeconfig), **more}
     command = [sys.executable, "-m", "pytest", *options]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode

@@ -168,7 +168,7 @@ class _Assembler:
             )
         raise KappfileError(
             f"there is no resource `{name}`; known resources: {listing(self._drafts)}",
-            hint=did_you_mean(name, self._drafts),
+            hint=did_you_mean(name, self._drafts) or "workloads become resources by k8s_yaml",
         )
 
     def _check_free(self, name: str) -> None:

@@ -28,6 +28,19 @@ class DeclaredObject:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferredObjects:
+    """Objects that `k8s_yaml` named while they were still being rendered.
+
+    `position` is how many objects were declared before them, `number` that of the render.
+    """
+
+    position: int
+    number: int
+    frames: Sequence[Frame]
+    allow_duplicates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceOptions:
     """One `k8s_resource` call; None and empty mean that it does not say."""
 
@@ -88,6 +101,7 @@ class Declarations:
     """Everything declared so far; written by builtins, read by `assemble`."""
 
     objects: list[DeclaredObject] = field(default_factory=list)
+    deferred: list[DeferredObjects] = field(default_factory=list)
     options: list[ResourceOptions] = field(default_factory=list)
     port_forwards: list[PortForwardStatement] = field(default_factory=list)
     kinds: list[KindRule] = field(default_factory=lambda: list(BUILT_IN_KINDS))

@@ -14,6 +14,7 @@ from kapp.kappfile.builtins import (
     output,
     planned,
     ports,
+    rendering,
     settings,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "output",
     "planned",
     "ports",
+    "rendering",
     "settings",
 ]

@@ -19,7 +19,7 @@ def include(call: Call, path: Value) -> None:
         path: starts at the directory of the file that is executed. Paths in the included file
             start at its own directory.
     """
-    call.session.run_file(call.session.resolve(string("path", path)))
+    call.session.run_file(call.session.resolve(string("path", path)), call.own_frames)
 
 
 @builtin(
@@ -44,6 +44,6 @@ def load_dynamic(call: Call, path: Value) -> list[Value]:
         path: starts at the directory of the file that is executed.
     """
     session = call.session
-    handle = session.run_file(session.resolve(string("path", path)))
+    handle = session.run_file(session.resolve(string("path", path)), call.own_frames)
     functions, data = session.symbols(handle)
     return [handle, functions, data]

@@ -58,7 +58,9 @@ def parse_json(contents: str, source: str) -> Value:
         return to_starlark(json.loads(contents))
     except json.JSONDecodeError as error:
         raise KappfileError(
-            f"{source}:{error.lineno}:{error.colno}: {error.msg}", transient=True
+            f"{source}:{error.lineno}:{error.colno}: {error.msg}",
+            hint="check the commas and quotes before it; comments are for YAML",
+            transient=True,
         ) from error
     except RecursionError as error:
         raise KappfileError(f"{source}: data is nested too deep") from error

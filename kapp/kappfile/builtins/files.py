@@ -63,10 +63,8 @@ def listdir(call: Call, directory: Value, recursive: Value = False) -> list[str]
         recursive: also the files in all directories below it.
     """
     session = call.session
-    path = session.resolve(string("directory", directory))
+    path = session.directory_of("directory", directory)
     session.watch(path)
-    if not path.is_dir():
-        raise KappfileError(f"no such directory: {session.display(path)} (looked for {path})")
     if not boolean("recursive", recursive):
         return sorted(str(entry) for entry in path.iterdir() if not entry.is_dir())
     session.watch_tree(path)

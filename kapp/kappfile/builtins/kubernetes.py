@@ -12,13 +12,14 @@ from typing import cast
 
 from kapp.kappfile.assembly.declarations import (
     DeclaredObject,
+    DeferredObjects,
     KindRule,
     Naming,
     ResourceOptions,
 )
 from kapp.kappfile.builtins.ports import forwards_of
-from kapp.kappfile.builtins.sources import manifests_of
-from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.builtins.sources import manifests_of, sources_of
+from kapp.kappfile.errors import ArgumentError, KappfileError
 from kapp.kappfile.filtering import Filter
 from kapp.kappfile.manifests import Manifest, join
 from kapp.kappfile.model import DiscoveryStrategy, Link, PodReadiness, TriggerMode
@@ -34,6 +35,7 @@ from kapp.kappfile.values import (
     kind_of,
     one_of,
     optional_string,
+    pending_number,
     string,
     string_dict,
     strings,
@@ -68,6 +70,7 @@ constant(
 @builtin(
     "k8s_yaml",
     topic=TOPIC,
+    takes_pending=True,
     example="k8s_yaml('kubernetes.yaml')\nk8s_yaml(['manifests/*.yaml', read_file('extra.yaml')])",
 )
 def k8s_yaml(call: Call, yaml: Value, allow_duplicates: Value = False) -> None:
@@ -79,11 +82,19 @@ def k8s_yaml(call: Call, yaml: Value, allow_duplicates: Value = False) -> None:
         allow_duplicates: accept an object that was declared before.
     """
     allow = boolean("allow_duplicates", allow_duplicates)
-    frames = call.frames
-    added = [
-        DeclaredObject(manifest, frames, allow) for manifest in manifests_of(call.session, yaml)
-    ]
-    call.session.declared.objects += added
+    frames, declared = call.frames, call.session.declared
+    objects: list[DeclaredObject] = []
+    deferred: list[DeferredObjects] = []
+    for item in sources_of(yaml):
+        number = pending_number(item)
+        if number is not None:
+            position = len(declared.objects) + len(objects)
+            deferred.append(DeferredObjects(position, number, frames, allow))
+            continue
+        manifests = manifests_of(call.session, item)
+        objects += [DeclaredObject(manifest, frames, allow) for manifest in manifests]
+    declared.objects += objects
+    declared.deferred += deferred
 
 
 @builtin(
@@ -183,7 +194,7 @@ def link_of(value: Value) -> Link:
 def _url(value: str) -> str:
     """A URL; one without a scheme is http, as in Tilt."""
     if not value or any(letter.isspace() for letter in value):
-        raise KappfileError(f"`{value}` is no URL")
+        raise KappfileError(f"`{value}` is no URL", hint="such as 'http://localhost:8000'")
     return value if "://" in value else f"http://{value}"
 
 
@@ -252,7 +263,7 @@ def workload_to_resource_function(call: Call, func: Value) -> None:
             (`default` and `core` where there is none), and returns the resource's name.
     """
     if not isinstance(func, int):  # the prelude passes what it kept, or the type of what it did not
-        raise KappfileError(f"`func` must be a function, not {a(str(func))}")
+        raise ArgumentError(f"`func` must be a function, not {a(str(func))}", "func")
     session = call.session
     session.declared.naming = Naming(
         partial(session.call_function, session.files[-1], func), call.frames

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from kapp.kappfile import commands
 from kapp.kappfile.context import check_context
@@ -72,9 +73,11 @@ def local(
     shown = command if isinstance(command, str) else shlex.join(words)
     if not boolean("echo_off", echo_off):
         session.print(f"local: {shown}")
+    session.renders.wait()  # it may write what they read
+    directory = session.resolve(optional_string("dir", dir_))
     done = commands.run(
         words,
-        directory=session.resolve(optional_string("dir", dir_)),
+        directory=directory,
         env=session.env | string_dict("env", env or {}),
         stdin=None if stdin is None else text("stdin", stdin),
         cancelled=session.cancelled,
@@ -83,13 +86,14 @@ def local(
         for line in (done.stdout + done.stderr).splitlines():
             session.print(f" → {line}")
     if done.code:
-        raise _failed(shown, done)
+        raise _failed(shown, done, directory)
     return blob_value(done.stdout)
 
 
-def _failed(shown: str, done: commands.Completed) -> KappfileError:
+def _failed(shown: str, done: commands.Completed, directory: Path) -> KappfileError:
     ending = f"exit code {done.code}" if done.code > 0 else f"signal {-done.code}"
     said = (done.stderr.strip() or done.stdout.strip()).splitlines()
     return KappfileError(
-        f"`{shown}` failed with {ending}" + (f": {said[-1].strip()}" if said else "")
+        f"`{shown}` failed with {ending}" + (f": {said[-1].strip()}" if said else ""),
+        hint=f"it ran in {directory}",
     )

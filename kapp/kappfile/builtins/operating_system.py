@@ -57,6 +57,8 @@ def getcwd(call: Call) -> str:
     topic=TOPIC,
     example="registry = os.getenv('REGISTRY', 'localhost:5000')",
     starlark="""def {id}(key, default=None):
+    if _kapp_type(key) != "string":
+        {py}(call_stack(strip_frames=1), key, None)
     return _kapp_environ.get(key, default)
 """,
 )
@@ -67,6 +69,7 @@ def getenv(call: Call, key: Value, default: Value = None) -> None:
         key: its name.
         default: returned if it is not set.
     """
+    string("key", key)
 
 
 @builtin(

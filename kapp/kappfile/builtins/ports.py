@@ -8,7 +8,7 @@ import ipaddress
 import re
 
 from kapp.kappfile.assembly.declarations import PortForwardStatement
-from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.errors import ArgumentError, KappfileError
 from kapp.kappfile.model import PortForward
 from kapp.kappfile.registry import builtin
 from kapp.kappfile.session import Call, Session
@@ -27,7 +27,9 @@ def port(argument: str, value: Value) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong(argument, "a port number", value)
     if not 0 < value <= MAX_PORT:
-        raise KappfileError(f"`{argument}` must be a port from 1 to {MAX_PORT}, not {value}")
+        raise ArgumentError(
+            f"`{argument}` must be a port from 1 to {MAX_PORT}, not {value}", argument
+        )
     return value
 
 

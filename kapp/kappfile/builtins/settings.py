@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import cast
 
-from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.errors import ArgumentError, KappfileError
 from kapp.kappfile.model import ServerSideApply
 from kapp.kappfile.registry import builtin
 from kapp.kappfile.session import Call
@@ -56,10 +56,12 @@ def update_settings(
     """
     parallel = max_parallel_updates
     if parallel is not None and integer("max_parallel_updates", parallel) < 1:
-        raise KappfileError("`max_parallel_updates` must be at least 1")
+        raise ArgumentError("`max_parallel_updates` must be at least 1", "max_parallel_updates")
     timeout = k8s_upsert_timeout_secs
     if timeout is not None and integer("k8s_upsert_timeout_secs", timeout) < 1:
-        raise KappfileError("`k8s_upsert_timeout_secs` must be at least 1")
+        raise ArgumentError(
+            "`k8s_upsert_timeout_secs` must be at least 1", "k8s_upsert_timeout_secs"
+        )
     apply = k8s_server_side_apply
     if apply is not None:
         apply = one_of("k8s_server_side_apply", apply, ("auto", "true", "false"))

@@ -23,19 +23,24 @@ def manifests_of(session: Session, yaml: Value) -> list[Manifest]:
     Raises KappfileError for a missing file, for a pattern that matches nothing, and as
     `ManifestCache.parse` does.
     """
-    if yaml is None or yaml in ("", []):
-        raise KappfileError("`yaml` is empty", hint="give a path, a blob, or a list of these")
     manifests: list[Manifest] = []
-    for item in items(yaml):
+    for item in sources_of(yaml):
         contents = blob_text(item)
         if contents is not None:
-            manifests += session.manifests.parse(contents, BLOB_SOURCE)
+            manifests += session.manifests.parse(contents, item.get("source") or BLOB_SOURCE)
             continue
         if not isinstance(item, str):
             raise wrong("yaml", "a path, a blob, or a list of these", item)
         for path in _paths(session, item):
             manifests += session.manifests.parse(session.read(path), session.display(path))
     return manifests
+
+
+def sources_of(yaml: Value) -> list[Value]:
+    """What `k8s_yaml` accepts, as a list. Raises KappfileError if it is empty."""
+    if yaml is None or yaml in ("", []):
+        raise KappfileError("`yaml` is empty", hint="give a path, a blob, or a list of these")
+    return items(yaml)
 
 
 def _paths(session: Session, text: str) -> list[Path]:
