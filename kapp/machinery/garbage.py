@@ -102,7 +102,8 @@ class Garbage:
                 meta["finalizers"] = [*finalizers, FOREGROUND_FINALIZER]
         grace_s = self._grace_s(kind, live, options)
         if not meta.get("deletionTimestamp"):
-            meta["generation"] = int(meta.get("generation") or 0) + 1
+            if meta.get("generation"):
+                meta["generation"] += 1
         elif grace_s >= int(meta.get("deletionGracePeriodSeconds") or 0):
             return {**live, "metadata": meta}
         meta["deletionTimestamp"] = format_time(self._now() + timedelta(seconds=grace_s))

@@ -96,7 +96,10 @@ def for_create(kind: Kind, obj: Object, uid: str, now: datetime) -> None:
     for name in (*_SYSTEM_FIELDS, "resourceVersion", "selfLink"):
         meta.pop(name, None)
     _drop_empty(meta)
-    meta.update(uid=uid, creationTimestamp=format_time(now), generation=1)
+    meta.pop("generation", None)
+    meta.update(uid=uid, creationTimestamp=format_time(now))
+    if kind.counts_generations:
+        meta["generation"] = 1
     if kind.has_status:
         obj.pop("status", None)
     if missing := [f for f in kind.finalizers if f not in (meta.get("finalizers") or ())]:
@@ -167,6 +170,8 @@ def precondition(resource: str, name: str, what: str, wanted: str, found: str) -
 
 def bump_generation(kind: Kind, new: Object, live: Object) -> None:
     """Count up `metadata.generation` when the desired state changed, in place."""
+    if not kind.counts_generations:
+        return
     ignored = {"metadata", "status"} if kind.has_status else {"metadata"}
     if any(new.get(f) != live.get(f) for f in (new.keys() | live.keys()) - ignored):
         new["metadata"]["generation"] = int(live["metadata"].get("generation") or 0) + 1

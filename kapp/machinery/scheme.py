@@ -85,6 +85,8 @@ class Kind:
             may use, such as `spec.nodeName`.
         has_status: the kind has a status subresource: a write to the object ignores `status`, and
             a write to `/status` ignores the rest.
+        counts_generations: objects carry metadata.generation, which grows with their content;
+            not all built-in kinds' do.
         grace_period_s: how long a deleted object stays, with a deletionTimestamp, until its agent
             (the kubelet) deletes it for good; None for kinds that go at once. Given the object.
         finalizers: put on every new object.
@@ -117,6 +119,7 @@ class Kind:
     validate: Callable[[Object, Object | None], list[Cause]] = _no_causes
     selectable: tuple[str, ...] = ()
     has_status: bool = True
+    counts_generations: bool = True
     subresources: tuple[Subresource, ...] = ()
     grace_period_s: Callable[[Object], int] | None = None
     finalizers: tuple[str, ...] = ()

@@ -1,22 +1,26 @@
 """Reads objects as typed Go clients send them: Kubernetes' protobuf encoding.
 
-`kubectl create namespace|configmap|secret|serviceaccount|service|deployment` sends nothing else
-(`kubectl apply` and `create -f` send JSON); answers may be JSON, so there is nothing to write here.
-The messages known are those that such commands make. A field that is not known is an error, never
-dropped in silence.
+`kubectl create deployment|job|role|…` sends nothing else (`kubectl apply` and `create -f` send
+JSON); answers may be JSON, so there is nothing to write here. A field that is not known is an
+error, never dropped in silence.
 
-Source: k8s.io/apimachinery/pkg/runtime/serializer/protobuf (the envelope) and the field numbers in
-generated.proto of k8s.io/api and k8s.io/apimachinery.
+Source: k8s.io/apimachinery/pkg/runtime/serializer/protobuf (the envelope) and the struct tags of
+k8s.io/api and k8s.io/apimachinery.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
-from kapp.machinery.objects import Object, format_time
+import msgspec
+
+from kapp.machinery.objects import Object, format_micro_time, format_time
 from kapp.machinery.status import bad_request
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
@@ -26,178 +30,30 @@ _MAX_VARINT_BITS = 70
 
 
 class Field(NamedTuple):
-    """One field: its JSON name and its type.
+    """One field: its JSON name ("" for one whose fields are its owner's), flag and type.
 
-    `type` is string, bytes, int, bool, or the name of a message. A `pointer` is kept when it is
-    zero, because its presence means something; Go sends every other field, empty ones too.
+    `flag` is `[` for a list, `{` for a map, `*` for a pointer, else "". A pointer is kept when it
+    is zero, because its presence means something; Go sends every other field, empty ones too.
+    `type` is string, bytes, int, bool, a type of `_value`, or the name of a message.
     """
 
     name: str
+    flag: str
     type: str
-    repeated: bool = False
-    mapped: bool = False
-    pointer: bool = False
 
 
-def _fields(**numbers: str) -> dict[int, Field]:
-    """Fields written as `name="number:type"`, with `[]`, `{}` or `*` before the type."""
-    found = {}
-    for name, text in numbers.items():
-        number, _, kind = text.partition(":")
-        found[int(number)] = Field(
-            name,
-            kind.lstrip("[]{}*"),
-            kind.startswith("[]"),
-            kind.startswith("{}"),
-            kind.startswith("*"),
-        )
-    return found
+class _Tables(msgspec.Struct):
+    kinds: dict[str, str]
+    """Messages by `apiVersion/kind`."""
+    messages: dict[str, dict[int, Field]]
+    """Fields by number, by the message's name."""
 
 
-_MESSAGES: dict[str, dict[int, Field]] = {
-    "ObjectMeta": _fields(
-        name="1:string",
-        generateName="2:string",
-        namespace="3:string",
-        selfLink="4:string",
-        uid="5:string",
-        resourceVersion="6:string",
-        generation="7:int",
-        creationTimestamp="8:Time",
-        deletionTimestamp="9:Time",
-        deletionGracePeriodSeconds="10:*int",
-        labels="11:{}string",
-        annotations="12:{}string",
-        ownerReferences="13:[]OwnerReference",
-        finalizers="14:[]string",
-    ),
-    "OwnerReference": _fields(
-        kind="1:string",
-        name="3:string",
-        uid="4:string",
-        apiVersion="5:string",
-        controller="6:*bool",
-        blockOwnerDeletion="7:*bool",
-    ),
-    "Namespace": _fields(
-        metadata="1:ObjectMeta", spec="2:NamespaceSpec", status="3:NamespaceStatus"
-    ),
-    "NamespaceSpec": _fields(finalizers="1:[]string"),
-    "NamespaceStatus": _fields(phase="1:string"),
-    "ConfigMap": _fields(
-        metadata="1:ObjectMeta", data="2:{}string", binaryData="3:{}bytes", immutable="4:*bool"
-    ),
-    "Secret": _fields(
-        metadata="1:ObjectMeta",
-        data="2:{}bytes",
-        type="3:string",
-        stringData="4:{}string",
-        immutable="5:*bool",
-    ),
-    "ServiceAccount": _fields(metadata="1:ObjectMeta", automountServiceAccountToken="4:*bool"),
-    "Service": _fields(metadata="1:ObjectMeta", spec="2:ServiceSpec", status="3:ServiceStatus"),
-    "ServiceStatus": _fields(loadBalancer="1:Empty"),
-    "ServiceSpec": _fields(
-        ports="1:[]ServicePort",
-        selector="2:{}string",
-        clusterIP="3:string",
-        type="4:string",
-        externalIPs="5:[]string",
-        sessionAffinity="7:string",
-        loadBalancerIP="8:string",
-        loadBalancerSourceRanges="9:[]string",
-        externalName="10:string",
-        externalTrafficPolicy="11:string",
-        healthCheckNodePort="12:int",
-        publishNotReadyAddresses="13:bool",
-    ),
-    "ServicePort": _fields(
-        name="1:string",
-        protocol="2:string",
-        port="3:int",
-        targetPort="4:IntOrString",
-        nodePort="5:int",
-        appProtocol="6:*string",
-    ),
-    "Deployment": _fields(
-        metadata="1:ObjectMeta", spec="2:DeploymentSpec", status="3:DeploymentStatus"
-    ),
-    "DeploymentStatus": _fields(
-        observedGeneration="1:int",
-        replicas="2:int",
-        updatedReplicas="3:int",
-        availableReplicas="4:int",
-        unavailableReplicas="5:int",
-        readyReplicas="7:int",
-    ),
-    "DeploymentSpec": _fields(
-        replicas="1:*int",
-        selector="2:LabelSelector",
-        template="3:PodTemplateSpec",
-        strategy="4:DeploymentStrategy",
-        minReadySeconds="5:int",
-        revisionHistoryLimit="6:*int",
-        paused="7:bool",
-        progressDeadlineSeconds="9:*int",
-    ),
-    "DeploymentStrategy": _fields(type="1:string", rollingUpdate="2:RollingUpdateDeployment"),
-    "RollingUpdateDeployment": _fields(maxUnavailable="1:IntOrString", maxSurge="2:IntOrString"),
-    "LabelSelector": _fields(matchLabels="1:{}string", matchExpressions="2:[]Requirement"),
-    "Requirement": _fields(key="1:string", operator="2:string", values="3:[]string"),
-    "PodTemplateSpec": _fields(metadata="1:ObjectMeta", spec="2:PodSpec"),
-    "PodSpec": _fields(
-        containers="2:[]Container",
-        restartPolicy="3:string",
-        terminationGracePeriodSeconds="4:*int",
-        activeDeadlineSeconds="5:*int",
-        dnsPolicy="6:string",
-        nodeSelector="7:{}string",
-        serviceAccountName="8:string",
-        serviceAccount="9:string",
-        nodeName="10:string",
-        hostNetwork="11:bool",
-        hostPID="12:bool",
-        hostIPC="13:bool",
-        hostname="16:string",
-        subdomain="17:string",
-        schedulerName="19:string",
-        priorityClassName="24:string",
-    ),
-    "Container": _fields(
-        name="1:string",
-        image="2:string",
-        command="3:[]string",
-        args="4:[]string",
-        workingDir="5:string",
-        ports="6:[]ContainerPort",
-        env="7:[]EnvVar",
-        resources="8:Empty",
-        terminationMessagePath="13:string",
-        imagePullPolicy="14:string",
-        stdin="16:bool",
-        stdinOnce="17:bool",
-        tty="18:bool",
-        terminationMessagePolicy="20:string",
-    ),
-    "ContainerPort": _fields(
-        name="1:string",
-        hostPort="2:int",
-        containerPort="3:int",
-        protocol="4:string",
-        hostIP="5:string",
-    ),
-    "EnvVar": _fields(name="1:string", value="2:string"),
-    "Empty": {},
-}
-
-_TOP = {
-    ("v1", "ConfigMap"),
-    ("v1", "Namespace"),
-    ("v1", "Secret"),
-    ("v1", "Service"),
-    ("v1", "ServiceAccount"),
-    ("apps/v1", "Deployment"),
-}
+@cache
+def _tables() -> _Tables:
+    """Package data made by `tools/build_minicluster_protobuf.py`; read when first needed."""
+    packed = files("kapp.minicluster").joinpath("data", "protobuf.json.gz").read_bytes()
+    return msgspec.json.decode(gzip.decompress(packed), type=_Tables)
 
 
 def decode(body: bytes) -> Object:
@@ -214,17 +70,18 @@ def _decode(body: bytes) -> Object:
     envelope = {number: value for number, _, value in _read(body[len(_MAGIC) :])}
     types = {n: v for n, _, v in _read(_as_bytes(envelope.get(1, b"")))}
     api_version, kind = (_as_bytes(types.get(n, b"")).decode() for n in (1, 2))
-    if (api_version, kind) not in _TOP:
+    message = _tables().kinds.get(f"{api_version}/{kind}")
+    if message is None:
         raise bad_request(f"{kind or 'an object'} cannot be read as protobuf here: send JSON")
     return {
         "apiVersion": api_version,
         "kind": kind,
-        **_message(kind, _as_bytes(envelope.get(2, b""))),
+        **_message(message, _as_bytes(envelope.get(2, b""))),
     }
 
 
 def _message(name: str, data: bytes) -> dict[str, Any]:
-    fields = _MESSAGES[name]
+    fields = _tables().messages[name]
     result: dict[str, Any] = {}
     for number, _, raw in _read(data):
         field = fields.get(number)
@@ -232,16 +89,18 @@ def _message(name: str, data: bytes) -> dict[str, Any]:
             raise bad_request(
                 f"field {number} of {name} cannot be read as protobuf here: send JSON"
             )
-        if field.mapped:
+        if field.flag == "{":
             entry = {n: v for n, _, v in _read(_as_bytes(raw))}
             key = _as_bytes(entry.get(1, b"")).decode()
             value = _value(field.type, entry.get(2, b""))
             result.setdefault(field.name, {})[key] = value
-        elif field.repeated:
+        elif field.flag == "[":
             result.setdefault(field.name, []).append(_value(field.type, raw))
         else:
             value = _value(field.type, raw)
-            if field.pointer or value not in ("", 0, False, None, {}):
+            if not field.name:
+                result |= value
+            elif field.flag == "*" or value not in ("", 0, False, None, {}):
                 result[field.name] = value
     return result
 
@@ -262,12 +121,32 @@ def _value(kind: str, raw: int | bytes) -> Any:
             if _as_int(parts.get(1, 0)):
                 return _as_bytes(parts.get(3, b"")).decode()
             return _value("int", parts.get(2, 0))
-        case "Time":
-            seconds = {n: v for n, _, v in _read(_as_bytes(raw))}.get(1)
-            if seconds is None:
-                return None
-            return format_time(datetime.fromtimestamp(_as_int(seconds), UTC))
+        case "Quantity":
+            return _as_bytes({n: v for n, _, v in _read(_as_bytes(raw))}.get(1, b"")).decode()
+        case "Raw":
+            text = _as_bytes({n: v for n, _, v in _read(_as_bytes(raw))}.get(1, b""))
+            return _json(text) if text else None
+        case "Time" | "MicroTime":
+            return _time(kind, {n: v for n, _, v in _read(_as_bytes(raw))})
     return _message(kind, _as_bytes(raw))
+
+
+def _json(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as e:
+        raise bad_request(f"the protobuf message holds what is no JSON: {e}") from e
+
+
+def _time(kind: str, parts: dict[int, int | bytes]) -> str | None:
+    if 1 not in parts:
+        return None
+    micros = _as_int(parts.get(2, 0)) // 1000
+    try:
+        moment = datetime.fromtimestamp(_as_int(parts[1]), UTC).replace(microsecond=micros)
+    except (ValueError, OverflowError, OSError) as e:
+        raise bad_request("the protobuf message holds a time that cannot be") from e
+    return format_time(moment) if kind == "Time" else format_micro_time(moment)
 
 
 def _read(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:

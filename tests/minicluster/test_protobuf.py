@@ -39,12 +39,27 @@ def test_maps_and_bytes():
     }
 
 
+def test_pointers_inline_structs_and_quantities():
+    replicas = field(2, bytes([1 << 3, 0]))  # spec.replicas: 0 is not the same as no replicas
+    envelope = field(1, field(1, b"apps/v1") + field(2, b"ReplicaSet")) + field(2, replicas)
+    assert decode(b"k8s\0" + envelope)["spec"] == {"replicas": 0}
+    claim = field(3, field(1, field(1, b"disk")))  # volumes[].emptyDir is Volume's own in JSON
+    volume = field(1, field(1, b"v") + field(2, claim))
+    envelope = field(1, field(1, b"v1") + field(2, b"Pod")) + field(2, field(2, volume))
+    spec = decode(b"k8s\0" + envelope)["spec"]
+    assert spec["volumes"][0]["name"] == "v"
+    assert set(spec["volumes"][0]) == {"name", "gcePersistentDisk"}
+    hard = field(1, field(1, b"cpu") + field(2, field(1, b"2")))
+    envelope = field(1, field(1, b"v1") + field(2, b"ResourceQuota")) + field(2, field(2, hard))
+    assert decode(b"k8s\0" + envelope)["spec"] == {"hard": {"cpu": "2"}}
+
+
 def test_nothing_is_dropped_in_silence():
     envelope = field(1, field(1, b"v1") + field(2, b"Namespace")) + field(2, field(15, b"x"))
-    with pytest.raises(ApiError, match="field 15 of Namespace"):
+    with pytest.raises(ApiError, match=r"field 15 of core\.v1\.Namespace"):
         decode(b"k8s\0" + envelope)
-    envelope = field(1, field(1, b"v1") + field(2, b"Node"))
-    with pytest.raises(ApiError, match="Node cannot be read as protobuf"):
+    envelope = field(1, field(1, b"v1") + field(2, b"Strange"))
+    with pytest.raises(ApiError, match="Strange cannot be read as protobuf"):
         decode(b"k8s\0" + envelope)
 
 

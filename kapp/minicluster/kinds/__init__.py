@@ -1,18 +1,25 @@
 """The built-in kinds that the embedded cluster serves.
 
 One file for each API group. A kind is here only if something makes it true: a controller, the
-node, or (ServiceAccount) nothing, because storing it is all that is promised.
+node, or (`policies`, ServiceAccount) nothing, because storing it is all that is promised.
 """
 
 from __future__ import annotations
 
 from kapp.machinery.scheme import Scheme
-from kapp.minicluster.kinds import apiextensions, apps, batch, core, discovery
+from kapp.minicluster.kinds import apiextensions, apps, batch, core, discovery, policies
 
 
 def new_scheme() -> Scheme:
     """A scheme with every built-in kind."""
     scheme = Scheme()
-    for kind in (*core.KINDS, *apps.KINDS, *batch.KINDS, *discovery.KINDS, *apiextensions.KINDS):
+    for kind in (
+        *core.KINDS,
+        *apps.KINDS,
+        *batch.KINDS,
+        *discovery.KINDS,
+        *policies.KINDS,
+        *apiextensions.KINDS,
+    ):
         scheme.register(kind)
     return scheme

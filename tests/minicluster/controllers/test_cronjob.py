@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kapp.minicluster.controllers.cronjob.reconciler import job_from, most_recent
@@ -66,6 +66,8 @@ def test_schedules_that_cannot_be_read(schedule, problem):
     assert problem in caught.value.message
 
 
+# The first draw loads hypothesis' tables, which takes a second on a loaded machine.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     moment=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),
     minute=st.integers(0, 59),
