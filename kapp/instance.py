@@ -5,7 +5,8 @@ real path, and holds:
 
     lock             held (flock) by the running engine: a directory whose lock is free is stale
     kapp.sock        the CLI's way in; the file's permission is its authentication
-    kubeconfig       of kapp's own API, for kubectl and libraries
+    kubeconfig       of kapp's own API, for kubectl and libraries; with tls.crt and tls.key kept for
+                     the next engine, so that clients go on with it
     project.json     what `kapp down` and `kapp list` need to know, kept after the engine ended
 
 Imported by `kapp get`'s instant path, so it stays within the cheapest part of the standard library:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
-from kapp.cli.engines import running_instance
+from kapp.cli.engines import request, running_instance
 
 
 def kubeconfig(
@@ -16,4 +17,5 @@ def kubeconfig(
 
     For example: kubectl --kubeconfig "$(kapp kubeconfig)" get kapp
     """
-    print(running_instance(file).kubeconfig)
+    with request(running_instance(file), "GET", "/kapp/v1/kubeconfig") as response:
+        print(json.loads(response.read())["path"])

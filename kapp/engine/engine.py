@@ -13,9 +13,13 @@ import asyncio
 import contextlib
 import logging
 import os
+from copy import deepcopy
+from datetime import datetime
 from pathlib import Path
 
 from kapp.aio.supervise import TaskGroup
+from kapp.api.corev1 import DEFAULT as DEFAULT_NAMESPACE
+from kapp.api.corev1 import NAMESPACES, namespace_kind
 from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.cluster import (
     Cluster,
@@ -33,6 +37,7 @@ from kapp.cluster import kubeconfig
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.controllers.connections import DEFAULT
 from kapp.controllers.kappfile import KappfileOptions
+from kapp.engine.access import open_access
 from kapp.engine.config import EngineConfig
 from kapp.engine.project import project_id
 from kapp.engine.routes import Routes
@@ -49,13 +54,9 @@ from kapp.runtime.client import PatchType
 from kapp.runtime.local import LocalClient
 from kapp.runtime.reflector import Reflector
 from kapp.server.http import Server, serve
-from kapp.server.listeners import TlsListener, UnixListener
-from kapp.server.tls import new_token, write_certificate, write_kubeconfig
+from kapp.server.listeners import UnixListener
 
 _log = logging.getLogger(__name__)
-
-CONTEXT = "kapp"
-"""The context of the kubeconfig that kubectl and libraries use."""
 
 # What can stand behind a resource, the most frequent first.
 _TRIGGERED = (KubernetesApply, Kappfile)
@@ -87,7 +88,9 @@ class Engine:
         self.config = config
         self.instance = Instance(config.kappfile)
         self.project = project_id(config.kappfile)
-        self.registry = Registry(scheme(), Store(), now=config.now)
+        kinds = scheme()
+        kinds.register(namespace_kind())
+        self.registry = Registry(kinds, _store(config.now()), now=config.now)
         self.client = LocalClient(self.registry)
         self.logs = LogStore(now=config.now)
         self._started_at = config.now()
@@ -112,6 +115,7 @@ class Engine:
         self._lock: int | None = None
         self._tasks = TaskGroup("engine")
         self._stopping = asyncio.Event()
+        self._access_tried = asyncio.Event()
 
     async def start(self) -> None:
         """Take the project over, open the Unix socket and begin to work.
@@ -121,7 +125,9 @@ class Engine:
         self._acquire()
         try:
             await self._wiring.connections.open(DEFAULT, KubernetesClusterConnection())
-            routes = Routes(self.registry, self.logs, self.stop, self.config.now)
+            routes = Routes(
+                self.registry, self.logs, self.stop, self.config.now, kubeconfig=self._kubeconfig
+            )
             self._server = await serve(
                 self.registry,
                 [UnixListener(Path(self.instance.socket))],
@@ -178,9 +184,8 @@ class Engine:
             await self._server.close()
             self._server = None
         if self._lock is not None:
-            for path in (self.instance.socket, self.instance.kubeconfig):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.instance.socket)
             os.close(self._lock)
             self._lock = None
 
@@ -225,6 +230,7 @@ class Engine:
     async def _create_objects(self) -> None:
         """The objects that everything else follows from."""
         config, objects = self.config, TypedClient(self.client)
+        await self.client.create(NAMESPACES, deepcopy(DEFAULT_NAMESPACE))
         connection = ClusterConnection(kubernetes=KubernetesClusterConnection())
         await objects.ensure(
             Cluster(metadata=ObjectMeta(name=DEFAULT), spec=ClusterSpec(connection=connection))
@@ -250,13 +256,24 @@ class Engine:
 
     async def _open_tls(self, server: Server) -> None:
         """The way in for kubectl and libraries; its certificate takes a moment to make."""
-        directory, token = Path(self.instance.directory), new_token()
-        certificate, key = await asyncio.to_thread(write_certificate, directory, self.config.now())
-        await server.listen(TlsListener(token, certificate, key))
-        write_kubeconfig(
-            Path(self.instance.kubeconfig),
-            server=f"https://127.0.0.1:{server.ports[0]}",
-            ca=certificate.read_bytes(),
-            token=token,
-            context=CONTEXT,
-        )
+        try:
+            await open_access(server, self.instance, self.config.now())
+        finally:
+            self._access_tried.set()
+
+    async def _kubeconfig(self) -> str:
+        """The path of the kubeconfig, once it leads here."""
+        if self.config.tls:
+            await self._access_tried.wait()
+        return self.instance.kubeconfig
+
+
+def _store(now: datetime) -> Store:
+    """An empty store, whose versions go on from those of every engine before.
+
+    Clients that knew an earlier one are then told that their version is too old (410), and list
+    again. Milliseconds: no engine writes more than a thousand times a second for all its life.
+    """
+    store = Store()
+    store.load((), int(now.timestamp() * 1000))
+    return store

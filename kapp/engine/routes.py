@@ -3,6 +3,7 @@
     POST /kapp/v1/print    {"args": [...]}: `kapp get` as it was typed; the answer in frames
     GET  /kapp/v1/logs     ?resource=…&follow=true&tail=…&since=5m&timestamps=true&format=text|json
                            &colour=true: lines, until all is said or, following, for ever
+    GET  /kapp/v1/kubeconfig  {"path": …} of the API's kubeconfig, once kubectl can use it
     GET  /kapp/v1/status   what runs here, as JSON
     POST /kapp/v1/stop     end; the cluster stays as it is
 
@@ -51,6 +52,7 @@ class Routes:
         logs: what resources print.
         stop: ends the engine.
         now: wall time.
+        kubeconfig: waits until the API can be reached; the path of its kubeconfig.
     """
 
     def __init__(
@@ -59,7 +61,10 @@ class Routes:
         logs: LogStore,
         stop: Callable[[], None],
         now: Callable[[], datetime],
+        *,
+        kubeconfig: Callable[[], Awaitable[str]],
     ) -> None:
+        self._kubeconfig = kubeconfig
         self._registry = registry
         self._logs = logs
         self._stop_engine = stop
@@ -70,6 +75,7 @@ class Routes:
         return [
             ("POST", "/kapp/v1/print", self._print),
             ("GET", "/kapp/v1/logs", self._read_logs),
+            ("GET", "/kapp/v1/kubeconfig", self._kubeconfig_path),
             ("GET", "/kapp/v1/status", self._status),
             ("POST", "/kapp/v1/stop", self._stop),
         ]
@@ -118,6 +124,9 @@ class Routes:
 
     async def _status(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"pid": os.getpid(), "logResources": self._logs.resources})
+
+    async def _kubeconfig_path(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"path": await self._kubeconfig()})
 
     async def _stop(self, _request: web.Request) -> web.StreamResponse:
         self._stop_engine()

@@ -47,7 +47,7 @@ from kapp.machinery.status import (
     unknown_path,
 )
 from kapp.machinery.validation import report_fields
-from kapp.machinery.watching import bookmark_line
+from kapp.machinery.watching import bookmark_line, error_line
 
 # As many as a client can make use of; the rest would only fill the header.
 _MAX_WARNINGS = 50
@@ -239,7 +239,7 @@ class RestApi:
         )
         return presenter.page(page)
 
-    def _watch(self, request: Request, target: Target) -> WatchResponse:
+    def _watch(self, request: Request, target: Target) -> WatchResponse | Response:
         presenter = self._presenter(request, target)
         query = request.query
         check_list_options(query, watching=True)
@@ -247,14 +247,20 @@ class RestApi:
         fields = query.get("fieldSelector", "")
         if target.name:
             fields = ",".join(f for f in (fields, f"metadata.name={target.name}") if f)
-        selection = self._registry.watch(
-            target.kind,
-            target.namespace,
-            resource_version=query.get("resourceVersion", ""),
-            label_selector=query.get("labelSelector", ""),
-            field_selector=fields,
-            send_initial_events=initial,
-        )
+        try:
+            selection = self._registry.watch(
+                target.kind,
+                target.namespace,
+                resource_version=query.get("resourceVersion", ""),
+                label_selector=query.get("labelSelector", ""),
+                field_selector=fields,
+                send_initial_events=initial,
+            )
+        except ApiError as error:
+            if error.code != 410:
+                raise
+            # An event, not a failed request: clients look for it there alone (storage/cacher).
+            return Response(200, error_line(error), presenter.stream_type)
         return WatchResponse(
             selection=selection,
             content_type=presenter.stream_type,

@@ -45,6 +45,9 @@ class Served:
     def session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession("http://kapp", connector=aiohttp.UnixConnector(str(self.path)))
 
+    async def kubeconfig(self) -> str:
+        return "/a/kubeconfig"
+
     async def create(self, name: str, value: str = "x") -> None:
         await self.objects.ensure(ConfigMap(metadata=ObjectMeta(name=name), data={"key": value}))
 
@@ -52,7 +55,7 @@ class Served:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     made = Served(tmp_path / "s")
-    routes = Routes(made.registry, made.logs, made.stop, now)
+    routes = Routes(made.registry, made.logs, made.stop, now, kubeconfig=made.kubeconfig)
     async with await serve(made.registry, [UnixListener(made.path)], extra_routes=routes.table()):
         yield made
 

@@ -219,7 +219,9 @@ async def test_too_old_and_too_new_versions(running: Running) -> None:
             "widgets.test.dev", key, {**note, "metadata": {**note["metadata"], "uid": "u"}}
         )
     status, answer, _ = await running.request("GET", WIDGETS, watch="1", resourceVersion="1")
-    assert (status, answer["reason"]) == (410, "Expired")
+    # A stream of one event: that is where clients look for it.
+    assert (status, answer["type"]) == (200, "ERROR")
+    assert (answer["object"]["code"], answer["object"]["reason"]) == (410, "Expired")
     status, answer, _ = await running.request("GET", WIDGETS, watch="1", resourceVersion="99999")
     assert (status, answer["reason"]) == (504, "Timeout")
 
