@@ -85,6 +85,13 @@ class Watch:
         for line in self._answer:
             self._events.put((time.perf_counter(), json.loads(line)))
 
+    def taken(self) -> list[tuple[float, dict[str, Any]]]:
+        """What has arrived since the last call, each with its time; does not wait."""
+        events = []
+        while not self._events.empty():
+            events.append(self._events.get())
+        return events
+
     def until(self, wanted: Callable[[dict[str, Any]], bool], *, within_s: float = 60.0) -> float:
         """When the first event whose object is `wanted` arrived. Raises queue.Empty too late."""
         deadline = time.perf_counter() + within_s

@@ -63,6 +63,7 @@ class ForwardState:
             self._listener_changed,
         )
         self.splices: set[Splice] = set()
+        self.parked: set[Splice] = set()  # those of them that found no pod and pause
         self._owner = owner
         self._error: KappError | None = None
         self._last_error = ""
@@ -111,7 +112,9 @@ class ForwardState:
             self._owner.changed(0)
 
     def answered(self, backend: Backend) -> None:
-        """A pod answered: what was wrong is not any more."""
+        """A pod answered: what was wrong is not any more, and who waits need not wait longer."""
+        for splice in list(self.parked):
+            splice.wake()
         if self._error is not None:
             self._error = None
             self._owner.changed(0)

@@ -52,6 +52,10 @@ class StreamBroken(Unreachable):
     """The way to the pod broke: the tunnel, the API server, or the network."""
 
 
+class TunnelBlocked(StreamBroken):
+    """The connection was put on a tunnel that another one then blocked: nothing about the pod."""
+
+
 class StreamReceiver(Protocol):
     """What a `PodStream` tells its user. All calls come from the event loop and must not block."""
 

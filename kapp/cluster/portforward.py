@@ -14,12 +14,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
 from kapp.aio.supervise import TaskGroup
 from kapp.cluster.channelstream import ChannelStream
+from kapp.cluster.dial import dial
 from kapp.cluster.podstream import (
     ConnectWebsocket,
     PodForbidden,
@@ -36,11 +37,8 @@ from kapp.wire import channels
 
 _log = logging.getLogger(__name__)
 
-DIAL_TIMEOUT_S: Final = 10.0
-"""For TCP, TLS, the server's authorization and the kubelet's upgrade together."""
-
 _HOLD_FIRST_S = 0.1
-_HOLD_MOST_S = 2.0
+_HOLD_MOST_S = 1.0
 """How long a failed dial speaks for the next ones; doubles from the first to the most."""
 
 _REWARM_MOST_S = 5.0
@@ -93,10 +91,10 @@ class PodDialer:
         return sum(t.stream_count for t in self._tunnels) + len(self._channels)
 
     async def warm(self) -> None:
-        """Open the tunnel now, and from now on whenever it breaks. Raises KappError."""
+        """Open a tunnel now, and from now on whenever the last breaks. Raises KappError."""
         self._warm = True
         if not self.legacy:
-            await self._usable_tunnel()
+            await self._usable_tunnel(None)
 
     def forgive(self) -> None:
         """Something changed for the better: do not let an earlier failure speak for the next."""
@@ -108,7 +106,7 @@ class PodDialer:
         That the pod refuses the port is told later, by `receiver.stream_lost`.
         """
         if not self.legacy:
-            tunnel = await self._usable_tunnel()
+            tunnel = await self._usable_tunnel(port)
             if tunnel is not None:
                 return tunnel.open(port, receiver)
         return await self._open_channel(port, receiver)
@@ -138,25 +136,35 @@ class PodDialer:
 
     # -- the tunnel
 
-    async def _usable_tunnel(self) -> Tunnel | None:
-        """None: the server knows channels only. Concurrent callers share one dial."""
-        for tunnel in self._tunnels:
-            if tunnel.usable:
-                return tunnel
-        self._raise_held()
-        if self._closed:
-            raise StreamBroken(f"the forward to pod {self.pod} is closed")
-        if self._dialing is None or self._dialing.done():
-            self._dialing = self._tasks.spawn(self._dial(), "dial")
-        try:
-            outcome = await asyncio.shield(self._dialing)
-        except asyncio.CancelledError:
+    async def _usable_tunnel(self, port: int | None) -> Tunnel | None:
+        """One for `port`, or for any; None: the server knows channels only.
+
+        Each port has tunnels of its own: what one port refuses can block a part of its tunnel (see
+        `tunnel.py`). Concurrent callers share one dial.
+        """
+        while True:
+            for tunnel in self._tunnels:
+                if tunnel.usable and (port is None or tunnel.port in (None, port)):
+                    if port is not None:
+                        tunnel.port = port
+                    return tunnel
+            self._raise_held()
             if self._closed:
-                raise StreamBroken(f"the forward to pod {self.pod} is closed") from None
-            raise
-        if isinstance(outcome, KappError):
-            raise outcome
-        return outcome
+                raise StreamBroken(f"the forward to pod {self.pod} is closed")
+            if self._dialing is None or self._dialing.done():
+                self._dialing = self._tasks.spawn(self._dial(), "dial")
+            try:
+                outcome = await asyncio.shield(self._dialing)
+            except asyncio.CancelledError:
+                if self._closed:
+                    raise StreamBroken(f"the forward to pod {self.pod} is closed") from None
+                raise
+            if isinstance(outcome, KappError):
+                raise outcome
+            if outcome is None:
+                return None
+            if not outcome.usable:
+                raise StreamBroken(f"the tunnel to pod {self.pod} closed at once")
 
     async def _dial(self) -> Tunnel | KappError | None:
         try:
@@ -191,8 +199,8 @@ class PodDialer:
         self._judge_idle()
 
     def _tunnel_idle(self, tunnel: Tunnel) -> None:
-        # opened beside a congested one, or replacing it: one warm tunnel is enough
-        is_spare = bool(self._tunnels) and tunnel is not self._tunnels[0]
+        # opened beside a congested one, or replacing it: one warm tunnel for a port is enough
+        is_spare = any(one is not tunnel and one.port == tunnel.port for one in self._tunnels)
         if tunnel in self._tunnels and (is_spare or tunnel.retired):
             self._tunnels.remove(tunnel)
             self._dispose(tunnel.close())
@@ -216,7 +224,7 @@ class PodDialer:
                 await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(delay_s * 2, _REWARM_MOST_S)
                 try:
-                    await self._usable_tunnel()
+                    await self._usable_tunnel(None)
                     return
                 except (PodGone, PodForbidden):
                     return
@@ -258,14 +266,7 @@ class PodDialer:
     async def _connect(
         self, path: str, protocols: tuple[str, ...]
     ) -> aiohttp.ClientWebSocketResponse:
-        """Raises ApiError as the server said it, or a KappError in plain words."""
-        try:
-            async with asyncio.timeout(DIAL_TIMEOUT_S):
-                return await self._ws_connect(path, protocols=protocols)
-        except aiohttp.WSServerHandshakeError as error:
-            raise ApiError(error.status, "", error.message) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise connect_failure(error, self.pod) from error
+        return await dial(self._ws_connect, path, protocols, self.pod, self._tasks, self._dispose)
 
     def _failed(self, error: KappError) -> KappError:
         loop = asyncio.get_running_loop()

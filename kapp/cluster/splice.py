@@ -18,7 +18,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from kapp.cluster.forwardchoice import Backend
-from kapp.cluster.podstream import Buffer, PodStream, StreamBroken
+from kapp.cluster.podstream import Buffer, PodStream, StreamBroken, TunnelBlocked
 from kapp.errors import KappError
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ _COMMIT_S = 0.3
 """A pod that refuses does so within a round trip; after this, a large upload is its."""
 
 _BACKOFF_FIRST_S = 0.03
-_BACKOFF_MOST_S = 1.0
-"""Between rounds over all pods; changes of the pods cut it short."""
+_BACKOFF_MOST_S = 0.2
+"""Between rounds over all pods; changes of the pods, and a pod that answers another connection, cut
+it short. What a client waits beyond its pod's first moment is at most this."""
 
 _BACKOFF_PER_WAITING_S = 0.004
 """Added for each waiting connection, so that hundreds of them try 250 times a second in all."""
@@ -141,6 +142,7 @@ class Splice(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
         self._kept.clear()
+        self._forward.parked.discard(self)
         self._forward.ended(self)
 
     # -- finding a pod
@@ -163,14 +165,18 @@ class Splice(asyncio.Protocol):
                     pause_s = backoff_s * random.uniform(0.5, 1.0)
                     pause_s += self._forward.waiting_count * _BACKOFF_PER_WAITING_S
                     backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+                self._forward.parked.add(self)
                 if await self._woken(min(self._loop.time() + pause_s, deadline)):
                     backoff_s = _BACKOFF_FIRST_S
+                self._forward.parked.discard(self)
                 failed.clear()
                 continue
             started = self._loop.time()
             error = await self._attempt(backend)
             if self._committed:
                 return
+            if isinstance(error, TunnelBlocked):
+                continue  # a new tunnel is there already
             if error is None:
                 # From a pod that is being stopped it says nothing about the next one.
                 empty_closes += self._forward.is_staying(backend)

@@ -24,7 +24,7 @@ from collections.abc import Callable
 import aiohttp
 
 from kapp.aio.supervise import TaskGroup, cancel
-from kapp.cluster.podstream import Buffer, Dispose, StreamBroken, StreamReceiver
+from kapp.cluster.podstream import Buffer, Dispose, StreamBroken, StreamReceiver, TunnelBlocked
 from kapp.cluster.tunnelstream import TunnelStream
 from kapp.cluster.wswriter import WebsocketWriter
 from kapp.errors import KappError
@@ -86,6 +86,7 @@ class Tunnel:
         on_idle: Callable[[Tunnel], None],
     ) -> None:
         self.pod = pod
+        self.port: int | None = None  # the only one it is used for; None until it is used
         self.session = spdy.SpdySession("client")
         self._ws = ws
         self._tasks = tasks
@@ -182,7 +183,7 @@ class Tunnel:
         ever; they are broken, so that they are tried again elsewhere.
         """
         self._going_away = True
-        error = StreamBroken(f"the tunnel to pod {self.pod} is blocked")
+        error = TunnelBlocked(f"the tunnel to pod {self.pod} is blocked")
         for stream in list(self._open):
             ids = (stream.data_id, stream.error_id)
             behind = stream.data_id > left_unread.data_id

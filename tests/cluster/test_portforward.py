@@ -129,14 +129,45 @@ async def test_a_retired_tunnel_serves_its_connections_to_their_end(
         stream = await dialer.open(80, receiver)
         stream.write(b"hello")
         await until(lambda: receiver.data)
+        kubelet.pods["pod-a"] = {}  # its program listens no more, and serves whom it has
         with pytest.raises(PodRefused):
-            await exchange(dialer, 81, b"left unread")
+            await exchange(dialer, 80, b"left unread")
+        kubelet.pods["pod-a"] = {80: real}
         assert await exchange(dialer, 80, b"other") == b"other"
         assert len(kubelet.open) == 2
         stream.write_eof()
         assert await receiver.wait_lost() is None
         assert receiver.data == b"hello"
         await until(lambda: len(kubelet.open) == 1, "the retired tunnel is closed")
+
+
+async def test_a_port_that_refuses_does_not_stall_an_upload_to_another(
+    kubelet: FakeKubelet, dialer: PodDialer
+) -> None:
+    """The server's worker that the refused bytes block may be any stream's: see `tunnel.py`."""
+    async with tcp_server(echo) as real:
+        kubelet.pods["pod-a"] = {80: real}
+        receiver = Receiver()
+        upload = await dialer.open(80, receiver)
+        sent = bytearray()
+        for number in range(10):
+            part = bytes([number]) * 1000
+            sent += part
+            upload.write(part)
+            with pytest.raises(PodRefused):
+                await exchange(dialer, 81, b"left unread")
+        upload.write_eof()
+        assert await receiver.wait_lost() is None
+        assert receiver.data == sent
+
+
+async def test_ports_keep_tunnels_of_their_own(kubelet: FakeKubelet, dialer: PodDialer) -> None:
+    async with tcp_server(echo) as one, tcp_server(echo) as two:
+        kubelet.pods["pod-a"] = {80: one, 90: two}
+        await dialer.warm()
+        for _ in range(3):
+            await asyncio.gather(exchange(dialer, 80, b"one"), exchange(dialer, 90, b"two"))
+        assert kubelet.handshakes == 2  # the warm one is the first port's
 
 
 async def test_connections_share_one_tunnel(kubelet: FakeKubelet, dialer: PodDialer) -> None:

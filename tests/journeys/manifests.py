@@ -9,3 +9,75 @@ def web(page: str = "one", *, name: str = "web") -> str:
     """The example's Deployment under another name, with another page."""
     text = (EXAMPLES / "kubernetes.yaml").read_text()
     return text.replace("Hello from example-go", page).replace("example-go", name)
+
+
+_SERVER = """\
+import http.server, os, signal, sys, time
+page, delay, flip = os.environ["PAGE"], float(os.environ["DELAY"]), float(os.environ["FLIP"])
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+time.sleep(delay)
+
+class Page(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        good = self.path != "/ready" or not flip or time.monotonic() // flip % 2
+        body = f"{page} {os.environ['HOSTNAME']} {since:.6f}".encode()
+        head = f"HTTP/1.1 {200 if good else 503} -\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n"
+        self.wfile.write(head.encode() + body)
+
+    def log_message(self, form, *args):
+        pass
+
+server = http.server.ThreadingHTTPServer(("", 8000), Page)
+since = time.monotonic()
+print("serving", page, flush=True)
+server.serve_forever()
+"""
+
+
+def server(
+    page: str,
+    *,
+    name: str = "web",
+    recreate: bool = False,
+    probe: bool = True,
+    delay_s: float = 0,
+    flip_s: float = 0,
+) -> str:
+    """A Deployment that answers with its page, its pod's name, and since when it listens.
+
+    It begins to listen `delay_s` after its start (by the machine's monotonic clock); its readiness
+    changes every `flip_s`. On SIGTERM it ends at once, whatever it is doing.
+    """
+    code = "".join(f"          {line}\n" for line in _SERVER.splitlines())
+    strategy = "Recreate" if recreate else "RollingUpdate"
+    readiness = "{httpGet: {path: /ready, port: 8000}, periodSeconds: 1, failureThreshold: 1}"
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+spec:
+  replicas: 1
+  strategy: {{type: {strategy}}}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      containers:
+      - name: web
+        image: python:3.13-alpine
+        command: [python3, -u, -c]
+        args:
+        - |
+{code}        env:
+        - {{name: PAGE, value: "{page}"}}
+        - {{name: DELAY, value: "{delay_s}"}}
+        - {{name: FLIP, value: "{flip_s}"}}
+        ports: [{{containerPort: 8000}}]
+""" + (f"        readinessProbe: {readiness}\n" if probe else "")
