@@ -62,6 +62,14 @@ _log = logging.getLogger(__name__)
 _TRIGGERED = (KubernetesApply, Kappfile)
 
 
+def unusable(instance: Instance, error: OSError) -> KappError:
+    """What is said where an engine's files cannot be written."""
+    return KappError(
+        f"{instance.directory} cannot be used: {error.strerror or error}",
+        hint="set KAPP_STATE_DIR to a directory of your own, on a disk with room",
+    )
+
+
 def already_running(instance: Instance) -> KappError:
     """What a second engine for the same Kappfile is told."""
     pid = instance.describe().get("pid", "unknown")
@@ -137,6 +145,9 @@ class Engine:
             await self._create_objects()
             self._wiring.start()
             self._describe()
+        except OSError as error:
+            await self.close()
+            raise unusable(self.instance, error) from error
         except BaseException:
             await self.close()
             raise
@@ -204,10 +215,7 @@ class Engine:
         try:
             self._lock = self.instance.acquire()
         except OSError as error:
-            raise KappError(
-                f"{self.instance.directory} cannot be used: {error.strerror or error}",
-                hint="set KAPP_STATE_DIR to a directory of your own",
-            ) from error
+            raise unusable(self.instance, error) from error
         if self._lock is None:
             raise already_running(self.instance)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
+import subprocess
 from typing import Any
 
 import pytest
 
 from kapp import yamlio
 
-from .conftest import Project, eventually, free_port, page
+from .conftest import KAPP, Project, eventually, free_port, page
 from .manifests import web
 
 
@@ -134,3 +136,46 @@ def test_a_context_that_may_be_production_is_refused_until_allowed(
     project.write("Kappfile", "allow_k8s_contexts('prod')\n" + project.read("Kappfile"))
     eventually(lambda: page(port) == "one\n")
     project.run("down")
+
+
+def test_a_wrong_path_and_a_wrong_indentation_name_their_line(project: Project) -> None:
+    _start(project)
+    up = project.up()
+    project.write("Kappfile", "k8s_yaml('kubernets.yaml')\n")
+    eventually(lambda: "Kappfile:1: k8s_yaml" in up.output and "kubernets.yaml" in up.output)
+    project.write("kubernetes.yaml", web().replace("  replicas: 1", " replicas: 1"))
+    project.write("Kappfile", "k8s_yaml('kubernetes.yaml')\n")
+    eventually(lambda: "kubernetes.yaml:11" in up.output)
+    assert "check the indentation" in up.output
+    project.write("Kappfile", "x = 1\n  y = 2\n")
+    eventually(lambda: "Kappfile:2" in up.output)
+
+
+def test_an_unknown_resource_gets_a_hint(project: Project) -> None:
+    _start(project)
+    up = project.up()
+    project.write("Kappfile", "k8s_yaml('kubernetes.yaml')\nport_forward('webb', 8000)\n")
+    eventually(lambda: "there is no resource `webb`; known resources: `web`" in up.output)
+    assert "did you mean `web`?" in up.output
+
+
+def test_a_disk_that_takes_no_byte_is_named(project: Project) -> None:
+    _start(project)
+
+    def take_nothing() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    done = subprocess.run(
+        [KAPP, "up", "--stream"],
+        cwd=project.directory,
+        env=project.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=take_nothing,
+    )
+    assert done.returncode == 1
+    assert project.environment["KAPP_STATE_DIR"] in done.stderr
+    assert "cannot be used: File too large" in done.stderr
+    assert "hint: set KAPP_STATE_DIR to a directory of your own, on a disk with room" in done.stderr
