@@ -14,8 +14,10 @@ are never converted between versions.
 from __future__ import annotations
 
 import json
+from collections.abc import Set
+from typing import NamedTuple
 
-from kapp.machinery.fieldpath import FieldSet, FieldTypeError, path_text
+from kapp.machinery.fieldpath import FieldSet, FieldTypeError, Path, path_text
 from kapp.machinery.fieldset import (
     check_unique,
     clone,
@@ -56,6 +58,8 @@ def apply(
     time: str,
     force: bool = False,
     subresource: str = "",
+    reset: Set[Path] = frozenset(),
+    compiled_in: bool = False,
 ) -> Object:
     """The object after `manager` applied `applied` to it.
 
@@ -68,6 +72,9 @@ def apply(
         time: the present, RFC 3339 in whole seconds, for the manager's entry.
         force: take fields over instead of reporting conflicts.
         subresource: `status`, `scale`, …, or "".
+        reset: what this request cannot write, and so nobody comes to own by it.
+        compiled_in: a map that loses its last field is gone, even if it is applied as an empty
+            one: that is what Go's types make of the null it turns into.
 
     Returns:
         A new object that shares nothing with the arguments. If nothing but ownership changes, the
@@ -84,12 +91,12 @@ def apply(
     managed = _managed_of(live)
     base = _without_managed(live) if live is not None else {}
     if not managed and live is not None and uid_of(live):
-        _record(
-            types.empty(), base, managed, types, _updater(BEFORE_FIRST_APPLY, api_version, ""), time
-        )
+        first = _updater(BEFORE_FIRST_APPLY, api_version, "")
+        _record(types.empty(), base, managed, types, first, time, reset)
     try:
         check_unique(applied, types)
-        result = _apply(base, applied, managed, types, me, api_version, time, force)
+        context = _Context(types, me, api_version, time, compiled_in)
+        result = _apply(base, applied, managed, context, force)
     except _Conflicts as conflicts:
         allowed = _owned_by_client_side_apply(base, types) if manager == "kubectl" else set()
         left = {
@@ -97,7 +104,7 @@ def apply(
         }
         if left:
             raise _conflict_error(left) from None
-        result = _apply(base, applied, managed, types, me, api_version, time, force=True)
+        result = _apply(base, applied, managed, context, force=True)
     except FieldTypeError as error:
         raise _untypable(applied, error) from error
     if manager == "kubectl" and LAST_APPLIED in annotations_of(result):
@@ -114,18 +121,20 @@ def update(
     api_version: str,
     time: str,
     subresource: str = "",
+    reset: Set[Path] = frozenset(),
 ) -> Object:
     """`new` with managedFields that say what `manager` changed.
 
     Args:
         live: the stored object; None on a create.
         new: what is to be stored. Its own managedFields count, unless they are missing or
-            malformed, or it is a subresource that is written; `[{}]` resets them.
+            malformed, or it is a subresource that is written; `[]` and `[{}]` reset them.
         types: how its fields merge.
         manager: the field manager's name.
         api_version: the version that `new` is written in.
         time: the present, RFC 3339 in whole seconds.
         subresource: `status`, `scale`, …, or "".
+        reset: what this request cannot write, and so nobody comes to own by it.
 
     Returns:
         A copy of `new`; only `metadata.managedFields` differs. Nothing is tracked on an object
@@ -136,13 +145,14 @@ def update(
     managed: Managed = {}
     if subresource:
         managed = _managed_of(live)
-    elif entries != [{}]:
+    elif entries not in ([], [{}]):
         managed = _claimed(new, live) or _managed_of(live)
     if not managed and live is not None and uid_of(live):
         return result
     before = _without_managed(live) if live is not None else types.empty()
     try:
-        _record(before, result, managed, types, _updater(manager, api_version, subresource), time)
+        me = _updater(manager, api_version, subresource)
+        _record(before, result, managed, types, me, time, reset)
     except FieldTypeError:
         # A list that cannot be told apart item by item is the schema's to reject; a write is never
         # refused for the sake of tracking (managedfields/fieldmanager.go UpdateNoErrors).
@@ -193,26 +203,33 @@ def _without_managed(obj: Object) -> Object:
     return result
 
 
+class _Context(NamedTuple):
+    """What does not change in one apply."""
+
+    types: FieldType
+    me: Manager
+    api_version: str
+    time: str
+    compiled_in: bool
+
+
 def _apply(
-    base: Object,
-    applied: Object,
-    managed: Managed,
-    types: FieldType,
-    me: Manager,
-    api_version: str,
-    time: str,
-    force: bool,
+    base: Object, applied: Object, managed: Managed, context: _Context, force: bool
 ) -> Object:
+    types, me, api_version, time, compiled_in = context
     managed = dict(managed)
     mine = fields_of(applied, types)
     last = managed.get(me)
     result: Object = merge(base, applied, types)
     managed[me] = Entry(api_version, last.time if last else None, paths=mine)
-    if last is not None:
-        pruned = _prune(result, managed, types, last.paths)
-        # a map that pruning emptied is there all the same if it was applied as an empty map
-        result = merge(pruned, applied, types) if pruned is not result else result
-    _give_up(base, result, managed, types, keep=me, force=force)
+    compared = result
+    if last is not None and (gone := _to_prune(result, managed, types, last.paths)):
+        # What pruning empties is still there as a null when owners are told of what has gone.
+        compared = remove(result, gone, types, keep_nulls=True) or {}
+        result = remove(result, gone, types) or {}
+        if not compiled_in:
+            result = merge(result, applied, types)
+    _give_up(base, compared, managed, types, keep=me, force=force)
     claimed = mine - STRIPPED
     if claimed:
         unchanged = equal(base, result)
@@ -261,25 +278,32 @@ def _give_up(
 
 
 def _record(
-    old: Object, new: Object, managed: Managed, types: FieldType, me: Manager, time: str
+    old: Object,
+    new: Object,
+    managed: Managed,
+    types: FieldType,
+    me: Manager,
+    time: str,
+    reset: Set[Path],
 ) -> None:
     """Give what changed to the Update manager `me`, in place."""
     changed = _give_up(old, new, managed, types, keep=None, force=True) - STRIPPED
+    changed = {path for path in changed if path[:1] not in reset}
     if changed:
         previous = managed.get(me)
         paths = changed | previous.paths if previous else changed
         managed[me] = Entry(me.api_version, time, paths=paths)
 
 
-def _prune(merged: Object, managed: Managed, types: FieldType, last: FieldSet) -> Object:
-    """Remove what was applied the last time and is owned by nobody now.
+def _to_prune(merged: Object, managed: Managed, types: FieldType, last: FieldSet) -> FieldSet:
+    """What was applied the last time and is owned by nobody now.
 
-    Removes only what the manager owned itself: what others own stays, and so does what nobody owns
+    Only what the manager owned itself: what others own stays, and so does what nobody owns
     (defaults) unless the item or map that it is in goes.
     """
     owned: FieldSet = set().union(*(entry.paths for entry in managed.values()))
     if last <= owned:
-        return merged
+        return set()
     owned = with_named_parents(owned, types)
     last = with_named_parents(last, types)
     everything = with_named_parents(fields_of(merged, types), types)
@@ -287,8 +311,7 @@ def _prune(merged: Object, managed: Managed, types: FieldType, last: FieldSet) -
     kept = with_named_parents(fields_of(pruned, types), types)
     pruned = remove(merged, everything - (kept | owned), types, keep_nulls=True) or {}
     kept = with_named_parents(fields_of(pruned, types), types)
-    result: Object = remove(merged, (everything - kept) & last, types) or {}
-    return result
+    return (everything - kept) & last
 
 
 def _owned_by_client_side_apply(live: Object, types: FieldType) -> FieldSet:

@@ -245,8 +245,8 @@ def remove(
 ) -> Json:
     """A copy of `value` without the given paths.
 
-    A container that this empties goes too, or with `keep_nulls` turns into a null, which is what
-    a manager's field set is computed from.
+    A container that this empties turns into a null, and with that goes too; with `keep_nulls` the
+    null stays, which is what a manager's field set is computed from. What held it stays anyway.
     """
     return _remove(value, _nest(paths), type_, keep_nulls)
 
@@ -264,6 +264,7 @@ def _nest(paths: Iterable[Path]) -> FieldsV1:
 def _remove(value: Json, gone: FieldsV1, type_: FieldType, keep_nulls: bool) -> Json:
     if type(value) is dict and not type_.atomic:
         kept: dict[str, Json] = {}
+        emptied = False
         for name, item in value.items():
             element, child = type_.child(name)
             node = gone.get(element)
@@ -273,7 +274,9 @@ def _remove(value: Json, gone: FieldsV1, type_: FieldType, keep_nulls: bool) -> 
                 left = _remove(item, node, child, keep_nulls)
                 if left is not None or keep_nulls:
                     kept[name] = left
-        return kept or None
+                else:
+                    emptied = True
+        return kept if kept or emptied else None
     if type(value) is list and is_associative(type_):
         items: list[Json] = []
         for item in value:

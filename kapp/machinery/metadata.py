@@ -18,6 +18,10 @@ MAX_NAME_CHARS = 253
 MAX_LABEL_CHARS = 63
 MAX_ANNOTATIONS_BYTES = 256 << 10
 
+_OMITTED_EMPTY = frozenset(
+    {"annotations", "finalizers", "generateName", "labels", "namespace", "ownerReferences"}
+)
+
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
 _VALUE = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
@@ -80,6 +84,17 @@ def qualified_name_problem(key: str) -> str:
     if len(name) > MAX_LABEL_CHARS:
         return f"name part must be no more than {MAX_LABEL_CHARS} characters"
     return "" if _qualified(name) else QUALIFIED_NAME_RULE
+
+
+def drop_empty_metadata(obj: Object) -> None:
+    """Leave out what ObjectMeta does not write when it is empty, in place; nulls too.
+
+    Every kind's metadata goes through that type (apis/meta/v1/types.go, `omitempty`).
+    """
+    meta = obj["metadata"]
+    for name in list(meta):
+        if meta[name] is None or (name in _OMITTED_EMPTY and not meta[name]):
+            del meta[name]
 
 
 def validate_metadata(kind: Kind, new: Object, old: Object | None) -> list[Cause]:

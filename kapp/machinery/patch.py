@@ -65,11 +65,11 @@ def json_patch(original: Object, patch: Json) -> Object:
     try:
         for one in patch:
             if one["op"] == "copy" and isinstance(source_path := one.get("from"), str):
-                source = jsonpointer.resolve_pointer(result, source_path)
+                source = jsonpointer.resolve_pointer(result, source_path, None)
                 copied_bytes += len(msgspec.json.encode(source))
                 if copied_bytes > MAX_JSON_PATCH_COPIED_BYTES:
                     raise _copies_too_much()
-            result = jsonpatch.apply_patch(result, [one], in_place=True)
+            result = jsonpatch.apply_patch(result, [_leniently(one, result)], in_place=True)
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"invalid JSON patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
@@ -86,6 +86,32 @@ def _does_not_fit(why: str) -> ApiError:
         "the server rejected our request due to an error in our request",
         hint=f"a JSON patch operation does not fit the object: {why}",
     )
+
+
+def _leniently(operation: Object, obj: Json) -> Object:
+    """The operation in RFC 6902's sense, where an API server takes more than that.
+
+    To it, a map has every key: `replace` may add one, `test` and `copy` find null there. Source:
+    partialDoc.get in gopkg.in/evanphx/json-patch.v4.
+    """
+    verb = operation["op"]
+    if verb == "replace" and _is_missing_key(operation["path"], obj):
+        return {**operation, "op": "add"}
+    if verb == "copy" and _is_missing_key(operation.get("from"), obj):
+        return {"op": "add", "path": operation["path"], "value": None}
+    if verb == "test" and "value" in operation and _is_missing_key(operation["path"], obj):
+        return {"op": "test", "path": "", "value": obj if operation["value"] is None else None}
+    return operation
+
+
+def _is_missing_key(path: Json, obj: Json) -> bool:
+    import jsonpointer
+
+    if not isinstance(path, str) or not path.startswith("/"):
+        return False
+    *parents, last = jsonpointer.JsonPointer(path).parts
+    parent = jsonpointer.JsonPointer.from_parts(parents).resolve(obj, None)
+    return isinstance(parent, dict) and last not in parent
 
 
 def _copies_too_much() -> ApiError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from kapp.machinery import apply, patch, strategic
+from kapp.machinery.fieldpath import FieldSet
 from kapp.machinery.fieldtypes import FieldTypes
 from kapp.machinery.metaschema import DEFINITIONS, OBJECT_META
 from kapp.machinery.objects import Json, Object
@@ -94,6 +95,8 @@ def applied(
         time=time,
         force=options.force,
         subresource=options.subresource,
+        reset=_reset(kind, options),
+        compiled_in=kind.strategic,
     )
 
 
@@ -114,4 +117,10 @@ def managed(
         api_version=kind.gvk.api_version,
         time=time,
         subresource=options.subresource,
+        reset=_reset(kind, options),
     )
+
+
+def _reset(kind: Kind, options: WriteOptions) -> FieldSet:
+    """GetResetFields of a kind's strategy in pkg/registry: `status` has a URL of its own."""
+    return {("f:status",)} if kind.has_status and not options.subresource else set()

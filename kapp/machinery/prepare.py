@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from kapp.machinery.objects import Object, ObjectKey, format_time
+from kapp.machinery.objects import Object, ObjectKey, annotations_of, format_time
 from kapp.machinery.scheme import Kind
 from kapp.machinery.status import ApiError, Cause, bad_request, conflict, invalid
 
 # Kubernetes leaves room so that generated names can be used as labels of their children.
 _MAX_BASE_CHARS = 63 - 5
 
-# A server keeps none of these empty (`omitempty` in k8s.io/apimachinery/pkg/apis/meta/v1).
-_OMITTED_WHEN_EMPTY = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
-
 _SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def identify(kind: Kind, obj: Object, namespace: str, name: str = "") -> None:
-    """Make kind, namespace and name agree with the URL, in place. Raises ApiError (400)."""
+def identify(
+    kind: Kind, obj: Object, namespace: str, name: str = "", *, named: bool = False
+) -> None:
+    """Make kind, namespace and name agree with the URL, in place; `named` demands the name.
+
+    Raises ApiError (400).
+    """
     expected = kind.gvk.api_version
     found_version, found_kind = obj.get("apiVersion") or expected, obj.get("kind") or kind.kind
     if found_version != expected:
@@ -41,6 +43,12 @@ def identify(kind: Kind, obj: Object, namespace: str, name: str = "") -> None:
         meta = obj["metadata"] = {}
     if not isinstance(meta, dict):
         raise bad_request("metadata must be an object")
+    if named and not meta.get("name"):
+        # checkName in k8s.io/apiserver/pkg/endpoints/handlers/rest.go
+        raise bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be "
+            "provided"
+        )
     _identify_metadata(kind, meta, namespace, name)
 
 
@@ -95,9 +103,8 @@ def for_create(kind: Kind, obj: Object, uid: str, now: datetime) -> None:
         raise bad_request("resourceVersion should not be set on objects to be created")
     for name in (*_SYSTEM_FIELDS, "resourceVersion", "selfLink"):
         meta.pop(name, None)
-    _drop_empty(meta)
-    meta.pop("generation", None)
     meta.update(uid=uid, creationTimestamp=format_time(now))
+    meta.pop("generation", None)
     if kind.counts_generations:
         meta["generation"] = 1
     if kind.has_status:
@@ -126,7 +133,6 @@ def for_update(kind: Kind, new: Object, live: Object, subresource: str) -> Objec
         meta.pop(name, None)
         if name in before:
             meta[name] = before[name]
-    _drop_empty(meta)
     if kind.has_status:
         new.pop("status", None)
         if "status" in live:
@@ -134,10 +140,21 @@ def for_update(kind: Kind, new: Object, live: Object, subresource: str) -> Objec
     return new
 
 
-def _drop_empty(meta: dict[str, object]) -> None:
-    for name in _OMITTED_WHEN_EMPTY:
-        if name in meta and not meta[name]:
-            del meta[name]
+def identify_applied(kind: Kind, body: Object, key: ObjectKey) -> None:
+    """Check that an apply patch is of that kind, name and namespace. Raises ApiError (400).
+
+    It must say its kind itself. What it leaves out of its metadata stays out: what was applied is
+    told later as it was said.
+    """
+    found = (body.get("apiVersion") or "", body.get("kind") or "")
+    if found != (kind.gvk.api_version, kind.kind):
+        version = found[0] if "/" in str(found[0]) else f"/{found[0]}"
+        raise bad_request(f"invalid object type: {version}, Kind={found[1]}")
+    meta = body.get("metadata")
+    unsaid = {"name", "namespace"} - (meta.keys() if isinstance(meta, dict) else set())
+    identify(kind, body, key.namespace, key.name)
+    for name in unsaid:
+        body["metadata"].pop(name, None)
 
 
 def for_apply(kind: Kind, body: Object, subresource: str) -> Object:
@@ -173,7 +190,10 @@ def bump_generation(kind: Kind, new: Object, live: Object) -> None:
     if not kind.counts_generations:
         return
     ignored = {"metadata", "status"} if kind.has_status else {"metadata"}
-    if any(new.get(f) != live.get(f) for f in (new.keys() | live.keys()) - ignored):
+    changed = any(new.get(f) != live.get(f) for f in (new.keys() | live.keys()) - ignored)
+    if kind.annotations_count and not changed:
+        changed = annotations_of(new) != annotations_of(live)
+    if changed:
         new["metadata"]["generation"] = int(live["metadata"].get("generation") or 0) + 1
 
 

@@ -271,7 +271,7 @@ class Registry:
         prepare.for_create(kind, obj, self._new_uid(), now)
         rules = self._rules_of(kind)
         # Dropping the status may leave something for the kind to default.
-        kind.default(obj)
+        rules.complete(obj)
         self._admitted(kind, "CREATE", obj, None)
         rules.validate(obj, None)
         if not managed_already:
@@ -288,7 +288,7 @@ class Registry:
     def update(self, kind: Kind, key: ObjectKey, obj: Object, options: WriteOptions) -> Object:
         """Replace. Raises ApiError: 400, 404, 409 Conflict, 422, and what admission raises."""
         live = self.get(kind, key)
-        prepare.identify(kind, obj, key.namespace, key.name)
+        prepare.identify(kind, obj, key.namespace, key.name, named=True)
         return self._update(kind, live, obj, options, managed_already=False)
 
     def _update(
@@ -332,7 +332,7 @@ class Registry:
             return self._apply(kind, key, body, options)
         live = self.get(kind, key)
         new = patched(live, body, how, rules.types)
-        prepare.identify(kind, new, key.namespace, key.name)
+        prepare.identify(kind, new, key.namespace, key.name, named=True)
         rules.check_patched(new, live, options)
         return self._update(kind, live, new, options, managed_already=False), False
 
@@ -342,7 +342,7 @@ class Registry:
         if not isinstance(body, dict):
             raise bad_request("error decoding YAML: an apply patch is an object")
         rules = self._rules_of(kind)
-        prepare.identify(kind, body, key.namespace, key.name)
+        prepare.identify_applied(kind, body, key)
         body = prepare.for_apply(kind, body, options.subresource)
         rules.check_applied(body, key)
         resource = kind.resource.group_resource
@@ -360,7 +360,7 @@ class Registry:
             )
         new = applied(live, body, rules.types, kind, options, format_time(self.now()))
         if live is None:
-            kind.default(new)
+            prepare.identify(kind, new, key.namespace, key.name, named=True)
             return self._create(kind, new, options, managed_already=True), True
         return self._update(kind, live, new, options, managed_already=True), False
 

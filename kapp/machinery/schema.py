@@ -204,7 +204,9 @@ class _Walk:
                     self._findings.unknown.append(f"{path}.{name}" if path else name)
                     dropped.append(name)
             elif child_value is None:
-                if child.types and not child.nullable:
+                if child is node.additional and "string" in child.types and self._prune:
+                    value[name] = ""  # Go's zero value: the key is there
+                elif child.types and not child.nullable:
                     dropped.append(name)
             else:
                 self.visit(child_value, child, f"{path}.{name}" if path else name)

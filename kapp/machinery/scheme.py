@@ -85,8 +85,9 @@ class Kind:
             may use, such as `spec.nodeName`.
         has_status: the kind has a status subresource: a write to the object ignores `status`, and
             a write to `/status` ignores the rest.
-        counts_generations: objects carry metadata.generation, which grows with their content;
-            not all built-in kinds' do.
+        counts_generations: `metadata.generation` counts changes of the desired state; some
+            built-in kinds do without.
+        annotations_count: a change of annotations counts too.
         grace_period_s: how long a deleted object stays, with a deletionTimestamp, until its agent
             (the kubelet) deletes it for good; None for kinds that go at once. Given the object.
         finalizers: put on every new object.
@@ -120,6 +121,7 @@ class Kind:
     selectable: tuple[str, ...] = ()
     has_status: bool = True
     counts_generations: bool = True
+    annotations_count: bool = False
     subresources: tuple[Subresource, ...] = ()
     grace_period_s: Callable[[Object], int] | None = None
     finalizers: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ def _contains(items: list[Json], wanted: Json) -> bool:
 
 
 def _merge_list(original: list[Json], patch: list[Json], type_: FieldType, name: str) -> list[Json]:
-    if not patch:
+    if not original and not patch:
         return original
     if not any(isinstance(item, dict) for item in (*original, *patch)):
         merged = [*original, *(item for item in patch if not _contains(original, item))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from kapp.machinery.fieldtypes import FieldTypes
-from kapp.machinery.metadata import finalizer_warnings, validate_metadata
+from kapp.machinery.metadata import drop_empty_metadata, finalizer_warnings, validate_metadata
 from kapp.machinery.objects import Object, ObjectKey, name_of, uid_of
 from kapp.machinery.options import WriteOptions
 from kapp.machinery.patching import types_of
@@ -35,6 +35,11 @@ class KindRules:
         self._check_types(obj, options)
         for warning in finalizer_warnings(self.kind, obj, old):
             options.warn(warning)
+        self.complete(obj)
+
+    def complete(self, obj: Object) -> None:
+        """Leave out what metadata does not keep, and fill in defaults, in place."""
+        drop_empty_metadata(obj)
         self.kind.default(obj)
 
     def check_patched(self, obj: Object, live: Object, options: WriteOptions) -> None:

@@ -8,7 +8,7 @@ deployment controller.
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
 _SUFFIXES = {
@@ -30,6 +30,10 @@ _SUFFIXES = {
     "Ei": Decimal(2**60),
 }
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]?|[KMGTPE]i)")
+_KIBI = 1024
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_EXPONENTS = ("e-9", "e-6", "e-3", "", "e3", "e6", "e9", "e12", "e15", "e18")
 _PERCENT = re.compile(r"(\d+)%")
 
 
@@ -42,6 +46,34 @@ def parse_quantity(value: Any) -> Decimal | None:
         return Decimal(match[1]) * _SUFFIXES[match[2]]
     except InvalidOperation:
         return None
+
+
+def canonical_quantity(value: Any) -> Any:
+    """The quantity as an API server writes it (`1000m` is `1`); `value` itself if it is none.
+
+    Source: Quantity.CanonicalizeBytes. A power of ten is written in the manner of the original:
+    with a suffix (`1k`) or an exponent (`1e3`).
+    """
+    match, amount = _QUANTITY.fullmatch(str(value)), parse_quantity(value)
+    if match is None or amount is None:
+        return value
+    if amount == 0:
+        return "0"
+    binary = match[2].endswith("i")
+    if binary and abs(amount) >= _KIBI and amount == int(amount):
+        return _scaled_down(int(amount), _KIBI, _BINARY)
+    # Nothing is finer than a billionth; what is rounds away from zero.
+    nanos = int((amount.copy_abs() * 10**9).to_integral_value(rounding=ROUND_CEILING))
+    text = _scaled_down(nanos, 1000, _EXPONENTS if "e" in match[1].lower() else _DECIMAL)
+    return f"-{text}" if amount < 0 else text
+
+
+def _scaled_down(number: int, base: int, suffixes: tuple[str, ...]) -> str:
+    level = 0
+    while number % base == 0 and level + 1 < len(suffixes):
+        number //= base
+        level += 1
+    return f"{number}{suffixes[level]}"
 
 
 def equal_quantities(one: Any, other: Any) -> bool:

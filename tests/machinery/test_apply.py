@@ -259,15 +259,18 @@ def test_an_item_that_only_an_updater_wrote_into_goes_with_its_owner():
     assert managers(obj) == ["kapp"]
 
 
-def test_a_map_that_is_applied_as_empty_stays_when_its_fields_go():
+@pytest.mark.parametrize("compiled_in", [False, True])
+def test_a_map_that_is_applied_as_empty_stays_when_its_fields_go(compiled_in):
+    # A compiled-in kind's defaults bring it back, where there is one for the field.
     volumes = [{"name": "v", "emptyDir": {"medium": "Memory"}}]
     wanted = deployment()
     wanted["spec"]["template"]["spec"]["volumes"] = volumes
     live = stored(apply(None, wanted))
     wanted = deployment()
     wanted["spec"]["template"]["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
-    obj = apply(live, wanted)
-    assert obj["spec"]["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
+    obj = apply(live, wanted, compiled_in=compiled_in)
+    left = {"name": "v"} if compiled_in else {"name": "v", "emptyDir": {}}
+    assert obj["spec"]["template"]["spec"]["volumes"] == [left]
 
 
 def test_an_atomic_field_has_one_owner():

@@ -275,6 +275,16 @@ def test_json_patches_are_applied_in_order():
     assert BASE["spec"]["replicas"] == 2
 
 
+def test_to_a_json_patch_a_map_has_every_key():
+    operations = [
+        {"op": "replace", "path": "/spec/paused", "value": True},
+        {"op": "test", "path": "/spec/nothing", "value": None},
+        {"op": "copy", "from": "/spec/nothing", "path": "/spec/replicas"},
+    ]
+    result = json_patch(BASE, operations)
+    assert (result["spec"]["paused"], result["spec"]["replicas"]) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("operations", "code"),
     [
@@ -283,7 +293,9 @@ def test_json_patches_are_applied_in_order():
         ([{"op": "replace", "path": "/a/b", "value": 1}], 422),
         ([{"op": "add", "path": "/metadata/finalizers/9", "value": 1}], 422),
         ([{"op": "add", "path": "/metadata/finalizers/x", "value": 1}], 422),
-        ([{"op": "copy", "from": "/nothing", "path": "/x"}], 422),
+        ([{"op": "copy", "from": "/nothing/at/all", "path": "/x"}], 422),
+        ([{"op": "move", "from": "/nothing", "path": "/x"}], 422),
+        ([{"op": "test", "path": "/nothing", "value": 1}], 422),
         ([{"op": "add", "path": "no-slash", "value": 1}], 422),
         ([{"op": "add", "path": "/x"}], 400),
         ([{"op": "move", "path": "/x"}], 400),

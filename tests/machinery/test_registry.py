@@ -14,6 +14,7 @@ from kapp.machinery.status import ApiError
 if TYPE_CHECKING:
     from conftest import Setup
 
+TYPED = {"apiVersion": "test.dev/v1", "kind": "Widget"}
 OPTIONS = WriteOptions(manager="test")
 
 
@@ -127,7 +128,7 @@ def test_a_write_that_changes_nothing_is_none(setup: Setup) -> None:
     kind = next(iter(setup.registry.scheme))
     patched, _ = setup.registry.patch(kind, ObjectKey("ns", "a"), body, "merge", OPTIONS)
     assert patched == made
-    applied = {"metadata": {"name": "a"}, "spec": {"size": 1}}
+    applied = {**TYPED, "metadata": {"name": "a"}, "spec": {"size": 1}}
     for _ in range(2):
         setup.pass_time(60)
         setup.registry.patch(kind, ObjectKey("ns", "a"), dict(applied), "apply", OPTIONS)
@@ -187,7 +188,8 @@ def test_apply_creates_owns_and_conflicts(setup: Setup) -> None:
     kind, key = next(iter(setup.registry.scheme)), ObjectKey("ns", "a")
 
     def apply(manager: str, spec: Any, force: bool = False) -> Any:
-        body = {"metadata": {"name": "a"}, "spec": spec, "status": {"phase": "ignored"}}
+        meta = {"name": "a"}
+        body = {**TYPED, "metadata": meta, "spec": spec, "status": {"phase": "ignored"}}
         options = WriteOptions(manager=manager, force=force)
         return setup.registry.patch(kind, key, body, "apply", options)
 

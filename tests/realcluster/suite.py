@@ -17,6 +17,7 @@ _TESTS = (
     "tests/minicluster/test_kubectl_jobs.py",
     "tests/minicluster/test_kubectl_stored.py",
     "tests/conformance",
+    "tests/fieldownership",
     "tests/engine",
     "tests/journeys",
     # No cluster is in it, but a helm that is no stand-in.

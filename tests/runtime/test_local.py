@@ -54,7 +54,12 @@ async def test_every_verb(client: Client) -> None:
     await client.patch(WIDGETS, "a", patch, PatchType.MERGE, "ns")
     found = await client.get(WIDGETS, "a", "ns")
     assert (found["spec"], found["status"]) == ({"size": 2}, {"phase": "Up"})
-    applied = {"metadata": {"name": "b"}, "spec": {"size": 3}}
+    applied = {
+        "apiVersion": "test.dev/v1",
+        "kind": "Widget",
+        "metadata": {"name": "b"},
+        "spec": {"size": 3},
+    }
     await client.patch(WIDGETS, "b", applied, PatchType.APPLY, "ns", field_manager="me")
     listed = await client.list(WIDGETS)
     assert [o["metadata"]["name"] for o in listed.items] == ["a", "b"]

@@ -332,7 +332,7 @@ async def test_yaml_both_ways(running: Running) -> None:
     status, answer, _ = await running.request(
         "PATCH",
         f"{WIDGETS}/a",
-        raw=text,
+        raw=b"apiVersion: test.dev/v1\nkind: Widget\n" + text,
         content_type="application/apply-patch+yaml",
         fieldManager="me",
     )

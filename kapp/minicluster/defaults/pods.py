@@ -35,8 +35,7 @@ def pod(obj: Object) -> None:
     pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
     if not spec.get("serviceAccountName"):
-        spec["serviceAccountName"] = spec.get("serviceAccount") or "default"
-    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+        spec["serviceAccountName"] = spec["serviceAccount"] = "default"
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     _tolerations(spec)
@@ -55,8 +54,10 @@ def pod_spec(spec: dict[str, Any]) -> None:
     spec.setdefault("terminationGracePeriodSeconds", GRACE_PERIOD_S)
     if spec.get("securityContext") is None:
         spec["securityContext"] = {}
-    if spec.get("serviceAccountName"):
-        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    if spec.get(
+        "serviceAccountName"
+    ):  # the deprecated name follows (pkg/apis/core/v1/conversion.go)
+        spec["serviceAccount"] = spec["serviceAccountName"]
     elif spec.get("serviceAccount"):
         spec["serviceAccountName"] = spec["serviceAccount"]
     for container in _containers(spec):

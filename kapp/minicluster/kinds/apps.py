@@ -6,6 +6,7 @@ from kapp.machinery.scheme import Kind, Subresource
 from kapp.minicluster import openapi
 from kapp.minicluster.columns import workloads as workload_columns
 from kapp.minicluster.defaults import workloads as workload_defaults
+from kapp.minicluster.roundtrip import typed
 from kapp.minicluster.validation import workloads as workload_validation
 
 _SCALE = Subresource("scale", ("get", "patch", "update"), "Scale", "autoscaling", "v1")
@@ -21,9 +22,10 @@ DEPLOYMENT = Kind(
     columns=workload_columns.DEPLOYMENTS,
     schema=openapi.schema("apps.v1.Deployment"),
     definitions=openapi.definitions(),
-    default=workload_defaults.deployment,
+    default=typed("apps.v1.Deployment", workload_defaults.deployment),
     validate=workload_validation.deployment,
     subresources=(_SCALE,),
+    annotations_count=True,
     strategic=True,
 )
 REPLICA_SET = Kind(
@@ -37,7 +39,7 @@ REPLICA_SET = Kind(
     columns=workload_columns.REPLICA_SETS,
     schema=openapi.schema("apps.v1.ReplicaSet"),
     definitions=openapi.definitions(),
-    default=workload_defaults.replica_set,
+    default=typed("apps.v1.ReplicaSet", workload_defaults.replica_set),
     validate=workload_validation.replica_set,
     selectable=("status.replicas",),
     subresources=(_SCALE,),

@@ -6,6 +6,7 @@ from kapp.machinery.scheme import Kind
 from kapp.minicluster import openapi
 from kapp.minicluster.columns import batch as columns
 from kapp.minicluster.defaults import batch as defaults
+from kapp.minicluster.roundtrip import typed
 from kapp.minicluster.validation import batch as validation
 
 JOB = Kind(
@@ -18,7 +19,7 @@ JOB = Kind(
     columns=columns.JOBS,
     schema=openapi.schema("batch.v1.Job"),
     definitions=openapi.definitions(),
-    default=defaults.job,
+    default=typed("batch.v1.Job", defaults.job),
     validate=validation.job,
     selectable=("status.successful",),
     propagation="Orphan",
@@ -35,7 +36,7 @@ CRON_JOB = Kind(
     columns=columns.CRON_JOBS,
     schema=openapi.schema("batch.v1.CronJob"),
     definitions=openapi.definitions(),
-    default=defaults.cron_job,
+    default=typed("batch.v1.CronJob", defaults.cron_job),
     validate=validation.cron_job,
     strategic=True,
 )

@@ -9,6 +9,7 @@ from kapp.minicluster.columns import core as core_columns
 from kapp.minicluster.columns import pods as pod_columns
 from kapp.minicluster.defaults import core as core_defaults
 from kapp.minicluster.defaults import pods as pod_defaults
+from kapp.minicluster.roundtrip import typed
 from kapp.minicluster.validation import core as core_validation
 from kapp.minicluster.validation import pods as pod_validation
 
@@ -31,31 +32,31 @@ NAMESPACE = Kind(
     group="",
     version="v1",
     kind="Namespace",
-    counts_generations=False,
     plural="namespaces",
     short_names=("ns",),
     verbs=_ONE_BY_ONE,
     columns=core_columns.NAMESPACES,
     schema=openapi.schema("core.v1.Namespace"),
     definitions=openapi.definitions(),
-    default=core_defaults.namespace,
+    default=typed("core.v1.Namespace", core_defaults.namespace),
     validate=core_validation.namespace,
     selectable=("status.phase",),
     subresources=(Subresource("finalize", ("update",)),),
+    counts_generations=False,
     strategic=True,
 )
 NODE = Kind(
     group="",
     version="v1",
     kind="Node",
-    counts_generations=False,
     plural="nodes",
     short_names=("no",),
     columns=core_columns.NODES,
     schema=openapi.schema("core.v1.Node"),
     definitions=openapi.definitions(),
-    default=core_defaults.node,
+    default=typed("core.v1.Node", core_defaults.node),
     selectable=("spec.unschedulable",),
+    counts_generations=False,
     strategic=True,
 )
 POD = Kind(
@@ -69,7 +70,7 @@ POD = Kind(
     columns=pod_columns.PODS,
     schema=openapi.schema("core.v1.Pod"),
     definitions=openapi.definitions(),
-    default=pod_defaults.pod,
+    default=typed("core.v1.Pod", pod_defaults.pod),
     validate=pod_validation.pod,
     selectable=(
         "spec.nodeName",
@@ -94,7 +95,6 @@ SERVICE = Kind(
     group="",
     version="v1",
     kind="Service",
-    counts_generations=False,
     plural="services",
     short_names=("svc",),
     categories=("all",),
@@ -102,67 +102,70 @@ SERVICE = Kind(
     columns=core_columns.SERVICES,
     schema=openapi.schema("core.v1.Service"),
     definitions=openapi.definitions(),
-    default=core_defaults.service,
+    default=typed("core.v1.Service", core_defaults.service),
     validate=core_validation.service,
     selectable=("spec.clusterIP", "spec.type"),
+    counts_generations=False,
     strategic=True,
 )
 CONFIG_MAP = Kind(
     group="",
     version="v1",
     kind="ConfigMap",
-    counts_generations=False,
     plural="configmaps",
     short_names=("cm",),
     namespaced=True,
     columns=core_columns.CONFIG_MAPS,
     schema=openapi.schema("core.v1.ConfigMap"),
     definitions=openapi.definitions(),
+    default=typed("core.v1.ConfigMap"),
     validate=core_validation.config_map,
     has_status=False,
+    counts_generations=False,
     strategic=True,
 )
 SECRET = Kind(
     group="",
     version="v1",
     kind="Secret",
-    counts_generations=False,
     plural="secrets",
     namespaced=True,
     columns=core_columns.SECRETS,
     schema=openapi.schema("core.v1.Secret"),
     definitions=openapi.definitions(),
-    default=core_defaults.secret,
+    default=typed("core.v1.Secret", core_defaults.secret),
     validate=core_validation.secret,
     selectable=("type",),
     has_status=False,
+    counts_generations=False,
     strategic=True,
 )
 SERVICE_ACCOUNT = Kind(
     group="",
     version="v1",
     kind="ServiceAccount",
-    counts_generations=False,
     plural="serviceaccounts",
     short_names=("sa",),
     namespaced=True,
     columns=core_columns.SERVICE_ACCOUNTS,
     schema=openapi.schema("core.v1.ServiceAccount"),
     definitions=openapi.definitions(),
+    default=typed("core.v1.ServiceAccount"),
     has_status=False,
+    counts_generations=False,
     strategic=True,
 )
 EVENT = Kind(
     group="",
     version="v1",
     kind="Event",
-    counts_generations=False,
     plural="events",
     short_names=("ev",),
     namespaced=True,
     columns=core_columns.EVENTS,
     schema=openapi.schema("core.v1.Event"),
     definitions=openapi.definitions(),
+    default=typed("core.v1.Event"),
     validate=core_validation.event,
     selectable=(
         "involvedObject.kind",
@@ -177,6 +180,7 @@ EVENT = Kind(
         "type",
     ),
     has_status=False,
+    counts_generations=False,
     strategic=True,
 )
 

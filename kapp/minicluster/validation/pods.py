@@ -291,5 +291,5 @@ def _handler(
     if "exec" in found and not (handler["exec"] or {}).get("command"):
         errors.required(f"{path}.exec.command")
     for field in ("httpGet", "tcpSocket", "grpc"):
-        if field in found and isinstance(port := handler[field].get("port"), int):
+        if field in found and isinstance(port := handler[field].get("port", 0), int):
             errors.port(f"{path}.{field}.port", port)
