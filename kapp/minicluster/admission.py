@@ -3,6 +3,7 @@
 - Content needs a namespace that exists and is not ending (NamespaceLifecycle).
 - Some namespaces cannot be deleted.
 - A Service gets a cluster IP, and node ports, that no other Service has.
+- A DaemonSet gets a number that grows with its template.
 
 Source: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle and
 pkg/registry/core/service/storage/alloc.go. Stateless: what is in use is read from the store.
@@ -13,7 +14,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kapp.machinery.objects import Object, ObjectKey, is_deleting, key_of, name_of, uid_of
+from kapp.machinery.objects import (
+    Object,
+    ObjectKey,
+    annotations_of,
+    is_deleting,
+    key_of,
+    name_of,
+    uid_of,
+)
 from kapp.machinery.registry import Operation
 from kapp.machinery.scheme import Kind
 from kapp.machinery.status import ApiError, Cause, invalid, not_found
@@ -23,6 +32,7 @@ from kapp.minicluster import addresses
 DEFAULT_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 """Made at start; the cluster's own, so they stay."""
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _IMMORTAL = frozenset(("default", "kube-public", "kube-system"))
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 
@@ -37,6 +47,8 @@ class Admission:
         """Judge one write; may complete a Service in place. Raises ApiError."""
         if operation == "CREATE" and kind.namespaced:
             self._check_namespace(kind, new)
+        if kind.group == "apps" and kind.plural == "daemonsets" and operation != "DELETE":
+            _count_templates(new, old)
         if kind.group:
             return
         if kind.plural == "namespaces" and operation == "DELETE" and name_of(new) in _IMMORTAL:
@@ -131,6 +143,15 @@ class Admission:
                 raise _full(kind, new, path, why + "30000-32767", wanted)
             port["nodePort"] = wanted
             used.add(wanted)
+
+
+def _count_templates(new: Object, old: Object | None) -> None:
+    """A DaemonSet numbers its templates. Source: pkg/registry/apps/daemonset/strategy.go."""
+    number = int(annotations_of(old).get(TEMPLATE_GENERATION) or 1) if old is not None else 1
+    if old is not None and new["spec"].get("template") != old["spec"].get("template"):
+        number += 1
+    annotations = new["metadata"].get("annotations") or {}
+    new["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: str(number)}
 
 
 def _seed(obj: Object) -> int:

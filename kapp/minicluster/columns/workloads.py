@@ -1,4 +1,4 @@
-"""The columns of Deployments and ReplicaSets. Source: printDeployment, printReplicaSet."""
+"""The columns of the workloads of `apps`. Source: printDeployment and its like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from datetime import datetime
 
 from kapp.machinery.objects import Object
 from kapp.machinery.scheme import Column
-from kapp.minicluster.columns.cells import AGE, NAME, containers_text, field, selector_text
+from kapp.minicluster.columns.cells import (
+    AGE,
+    NAME,
+    containers_text,
+    field,
+    labels_text,
+    selector_text,
+)
 
 
 def _status(name: str) -> Column:
@@ -56,6 +63,33 @@ REPLICA_SETS = (
     Column("Desired", lambda obj, _now: field(obj, "spec", "replicas") or 0, type="integer"),
     Column("Current", lambda obj, _now: field(obj, "status", "replicas") or 0, type="integer"),
     Column("Ready", lambda obj, _now: field(obj, "status", "readyReplicas") or 0, type="integer"),
+    AGE,
+    *_TEMPLATE,
+)
+
+STATEFUL_SETS = (
+    NAME,
+    Column("Ready", _ready, description="Ready pods, and wanted."),
+    AGE,
+    *_TEMPLATE[:2],
+)
+
+
+def _scheduled(title: str, name: str) -> Column:
+    return Column(title, lambda obj, _now: field(obj, "status", name) or 0, type="integer")
+
+
+DAEMON_SETS = (
+    NAME,
+    _scheduled("Desired", "desiredNumberScheduled"),
+    _scheduled("Current", "currentNumberScheduled"),
+    _scheduled("Ready", "numberReady"),
+    _scheduled("Up-to-date", "updatedNumberScheduled"),
+    _scheduled("Available", "numberAvailable"),
+    Column(
+        "Node Selector",
+        lambda obj, _now: labels_text(field(obj, "spec", "template", "spec", "nodeSelector")),
+    ),
     AGE,
     *_TEMPLATE,
 )

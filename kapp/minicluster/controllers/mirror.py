@@ -13,7 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from kapp.machinery.objects import Object, ObjectKey, key_of, metadata_of, uid_of
+from kapp.machinery.objects import (
+    Object,
+    ObjectKey,
+    controller_of,
+    key_of,
+    metadata_of,
+    uid_of,
+)
 from kapp.runtime.reflector import ChangeType, Reflector
 
 OVERLAY_S = 10.0
@@ -94,3 +101,9 @@ class Mirror:
         deleting = bool(metadata_of(obj).get("deletionTimestamp"))
         if change == "DELETED" or (deleting if result is None else version_of(obj) >= version):
             del self._written[key]
+
+
+def controlled_index(obj: Object) -> Iterable[str]:
+    """Index value of an object: the uid of its controller."""
+    controller = controller_of(obj)
+    return (controller["uid"],) if controller is not None else ()

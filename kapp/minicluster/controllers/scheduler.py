@@ -41,6 +41,7 @@ SCHEDULER_NAME = "default-scheduler"
 _RETRY_S = 30.0
 """A pod that fits nowhere is tried again by itself, besides on every change of a node."""
 
+_NO_CLAIMS = "no new claims to deallocate"
 _NO_PREEMPTION = "Preemption is not helpful for scheduling."
 
 
@@ -153,7 +154,8 @@ def _sentence(total: int, reasons: Counter[str]) -> str:
         return "no nodes available to schedule pods"
     parts = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
     return (
-        f"0/{total} nodes are available: {parts}. preemption: 0/{total} nodes are available: "
+        f"0/{total} nodes are available: {parts}. {_NO_CLAIMS}, preemption: 0/{total} "
+        f"nodes are available: "
         f"{total} {_NO_PREEMPTION}"
     )
 

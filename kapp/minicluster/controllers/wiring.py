@@ -17,9 +17,9 @@ from kapp.machinery.selectors import from_label_selector
 from kapp.minicluster.controllers.cronjob.reconciler import (
     CRON_JOBS,
     CronJobReconciler,
-    job_index,
 )
 from kapp.minicluster.controllers.customresources import DEFINITIONS, DefinitionReconciler
+from kapp.minicluster.controllers.daemonset import DAEMON_SETS, DaemonSetReconciler
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
 from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
 from kapp.minicluster.controllers.deployment.rollout import is_rolling
@@ -33,6 +33,12 @@ from kapp.minicluster.controllers.endpointslice import (
     slice_index,
 )
 from kapp.minicluster.controllers.event_ttl import EventTtlReconciler
+from kapp.minicluster.controllers.history import (
+    CONTROLLER_REVISIONS,
+    HASH_LABEL,
+    REVISION_LABEL,
+    History,
+)
 from kapp.minicluster.controllers.job import JobReconciler
 from kapp.minicluster.controllers.job.pods import (
     JOBS,
@@ -40,7 +46,7 @@ from kapp.minicluster.controllers.job.pods import (
     is_tracked,
     job_name_index,
 )
-from kapp.minicluster.controllers.mirror import Mirror
+from kapp.minicluster.controllers.mirror import Mirror, controlled_index
 from kapp.minicluster.controllers.namespace import NAMESPACES, NamespaceReconciler
 from kapp.minicluster.controllers.recorder import EVENTS
 from kapp.minicluster.controllers.replicaset import (
@@ -55,6 +61,8 @@ from kapp.minicluster.controllers.scheduler import (
     needs_node,
     node_index,
 )
+from kapp.minicluster.controllers.statefulset import StatefulSetReconciler
+from kapp.minicluster.controllers.statefulset.reconciler import STATEFUL_SETS
 from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.runtime.client import Client
 from kapp.runtime.controller import Controller, Source
@@ -156,8 +164,72 @@ def add_controllers(
     for controller in controllers:
         manager.add(controller)
     manager.add(_definitions(manager, client, custom_kinds, now))
-    for controller in _batch(manager, client, pods, owned_pods, now):
+    for controller in (
+        *_batch(manager, client, pods, owned_pods, now),
+        *_with_history(manager, client, nodes, owned_pods, now),
+    ):
         manager.add(controller)
+
+
+def _with_history(
+    manager: Manager,
+    client: Client,
+    nodes: Reflector,
+    owned_pods: Mirror,
+    now: Callable[[], datetime],
+) -> Iterable[Controller]:
+    """StatefulSets and DaemonSets."""
+    revisions = Mirror(manager.reflector(client, CONTROLLER_REVISIONS), controlled_index)
+    stateful = manager.reflector(client, STATEFUL_SETS)
+    daemons = manager.reflector(client, DAEMON_SETS)
+    yield Controller(
+        "statefulset",
+        StatefulSetReconciler(
+            client,
+            Mirror(stateful, _nothing),
+            owned_pods,
+            History(client, revisions, HASH_LABEL),
+            now,
+        ),
+        [
+            Source(client=client, resource=STATEFUL_SETS),
+            Source(client=client, resource=PODS, map=_owner("StatefulSet", stateful)),
+            Source(
+                client=client,
+                resource=CONTROLLER_REVISIONS,
+                map=_controller_called("StatefulSet"),
+            ),
+        ],
+    )
+    yield Controller(
+        "daemonset",
+        DaemonSetReconciler(
+            client,
+            Mirror(daemons, _nothing),
+            owned_pods,
+            nodes,
+            History(client, revisions, REVISION_LABEL),
+            now,
+        ),
+        [
+            Source(client=client, resource=DAEMON_SETS),
+            Source(client=client, resource=PODS, map=_owner("DaemonSet", daemons)),
+            Source(
+                client=client,
+                resource=NODES,
+                map=lambda _node: [key_of(owner) for owner in daemons.list()],
+                matters=_node_changed,
+            ),
+            Source(
+                client=client, resource=CONTROLLER_REVISIONS, map=_controller_called("DaemonSet")
+            ),
+        ],
+    )
+
+
+def _node_changed(node: Object, old: Object | None) -> bool:
+    """Whether a node may take or lose pods: its heartbeat is no reason to look."""
+    return old is None or node.get("spec") != old.get("spec") or labels_of(node) != labels_of(old)
 
 
 def _batch(
@@ -168,7 +240,7 @@ def _batch(
     now: Callable[[], datetime],
 ) -> Iterable[Controller]:
     """Jobs and CronJobs."""
-    jobs = Mirror(manager.reflector(client, JOBS), job_index)
+    jobs = Mirror(manager.reflector(client, JOBS), controlled_index)
     cron_jobs = Mirror(manager.reflector(client, CRON_JOBS), _nothing)
     yield Controller(
         "job",

@@ -1,4 +1,4 @@
-"""Defaults of Deployments and ReplicaSets. Source: pkg/apis/apps/v1/defaults.go."""
+"""Defaults of the workloads of `apps`. Source: pkg/apis/apps/v1/defaults.go."""
 
 from __future__ import annotations
 
@@ -36,6 +36,55 @@ def replica_set(obj: Object) -> None:
     labels = (template.get("metadata") or {}).get("labels")
     if labels and not obj["metadata"].get("labels"):
         obj["metadata"]["labels"] = dict(labels)
+
+
+def stateful_set(obj: Object) -> None:
+    """Fill in a StatefulSet."""
+    spec = _workload_spec(obj)
+    if not spec.get("podManagementPolicy"):
+        spec["podManagementPolicy"] = "OrderedReady"
+    strategy = spec.get("updateStrategy")
+    if not isinstance(strategy, dict):
+        strategy = spec["updateStrategy"] = {}
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+        strategy.setdefault("rollingUpdate", {})
+    if strategy["type"] == "RollingUpdate" and isinstance(strategy.get("rollingUpdate"), dict):
+        strategy["rollingUpdate"].setdefault("partition", 0)
+    retention = spec.get("persistentVolumeClaimRetentionPolicy")
+    if not isinstance(retention, dict):
+        retention = spec["persistentVolumeClaimRetentionPolicy"] = {}
+    retention.setdefault("whenDeleted", "Retain")
+    retention.setdefault("whenScaled", "Retain")
+    spec.setdefault("revisionHistoryLimit", REVISION_HISTORY_LIMIT)
+    for claim in spec.get("volumeClaimTemplates") or ():
+        claim.setdefault("apiVersion", "v1")
+        claim.setdefault("kind", "PersistentVolumeClaim")
+        if isinstance(claim.setdefault("spec", {}), dict):
+            claim["spec"].setdefault("volumeMode", "Filesystem")
+        claim.setdefault("status", {"phase": "Pending"})
+
+
+def daemon_set(obj: Object) -> None:
+    """Fill in a DaemonSet, and count the changes of its template."""
+    spec: Any = obj.setdefault("spec", {})
+    if not isinstance(spec, dict):
+        return
+    template = spec.get("template")
+    if isinstance(template, dict) and isinstance(template.setdefault("spec", {}), dict):
+        pod_spec(template["spec"])
+    strategy = spec.get("updateStrategy")
+    if not isinstance(strategy, dict):
+        strategy = spec["updateStrategy"] = {}
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.get("rollingUpdate")
+        if not isinstance(rolling, dict):
+            rolling = strategy["rollingUpdate"] = {}
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    spec.setdefault("revisionHistoryLimit", REVISION_HISTORY_LIMIT)
 
 
 def _workload_spec(obj: Object) -> dict[str, Any]:

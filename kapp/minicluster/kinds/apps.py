@@ -45,5 +45,36 @@ REPLICA_SET = Kind(
     subresources=(_SCALE,),
     strategic=True,
 )
+STATEFUL_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="StatefulSet",
+    plural="statefulsets",
+    short_names=("sts",),
+    categories=("all",),
+    namespaced=True,
+    columns=workload_columns.STATEFUL_SETS,
+    schema=openapi.schema("apps.v1.StatefulSet"),
+    definitions=openapi.definitions(),
+    default=workload_defaults.stateful_set,
+    validate=workload_validation.stateful_set,
+    subresources=(_SCALE,),
+    strategic=True,
+)
+DAEMON_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="DaemonSet",
+    plural="daemonsets",
+    short_names=("ds",),
+    categories=("all",),
+    namespaced=True,
+    columns=workload_columns.DAEMON_SETS,
+    schema=openapi.schema("apps.v1.DaemonSet"),
+    definitions=openapi.definitions(),
+    default=workload_defaults.daemon_set,
+    validate=workload_validation.daemon_set,
+    strategic=True,
+)
 
-KINDS = (DEPLOYMENT, REPLICA_SET)
+KINDS = (DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET)

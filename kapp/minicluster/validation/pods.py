@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -65,11 +65,14 @@ def _moved(spec: dict[str, Any], old: dict[str, Any]) -> bool:
     return bool(old.get("nodeName")) and spec.get("nodeName") != old["nodeName"]
 
 
-def pod_spec(errors: Errors, path: str, spec: dict[str, Any]) -> None:
-    """What is wrong with a pod spec at `path`, of a pod or of a template."""
+def pod_spec(errors: Errors, path: str, spec: dict[str, Any], claims: Iterable[str] = ()) -> None:
+    """What is wrong with a pod spec at `path`, of a pod or of a template.
+
+    `claims` are volumes that the pod gets from elsewhere.
+    """
     if not spec.get("containers"):
         errors.required(f"{path}.containers")
-    volumes = _volumes(errors, f"{path}.volumes", spec.get("volumes"))
+    volumes = _volumes(errors, f"{path}.volumes", spec.get("volumes")) | set(claims)
     names: set[str] = set()
     check = _container_check(names, volumes)
     each(errors, f"{path}.containers", spec.get("containers"), check)

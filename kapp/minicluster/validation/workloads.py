@@ -1,10 +1,11 @@
-"""Validation of Deployments and ReplicaSets. Source: pkg/apis/apps/validation/validation.go."""
+"""Validation of the workloads of `apps`. Source: pkg/apis/apps/validation/validation.go."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from kapp.machinery.objects import Object
+from kapp.machinery.objects import Object, name_of
 from kapp.machinery.selectors import from_label_selector
 from kapp.machinery.status import Cause
 from kapp.minicluster.quantities import parse_percent
@@ -46,7 +47,87 @@ def replica_set(new: Object, old: Object | None) -> list[Cause]:
     return errors.causes
 
 
-def _workload(errors: Errors, spec: dict[str, Any], old: Object | None) -> None:
+_KINDS = {"deployment": "ReplicaSet", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
+_STATEFUL_MUTABLE = (
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+)
+STATEFUL_UPDATE_FORBIDDEN = (
+    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+    "'minReadySeconds' are forbidden"
+)
+
+
+def stateful_set(new: Object, old: Object | None) -> list[Cause]:
+    """What is wrong with a StatefulSet."""
+    errors = Errors()
+    spec = new.get("spec") or {}
+    policy = spec.get("podManagementPolicy")
+    if policy not in ("OrderedReady", "Parallel"):
+        errors.invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'")
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type") not in ("OnDelete", "RollingUpdate"):
+        errors.invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'")
+    elif strategy["type"] == "OnDelete" and strategy.get("rollingUpdate") is not None:
+        errors.invalid(
+            "spec.updateStrategy.rollingUpdate",
+            strategy["rollingUpdate"],
+            "only allowed for updateStrategy 'RollingUpdate'",
+        )
+    rolling = strategy.get("rollingUpdate") or {}
+    errors.not_negative("spec.updateStrategy.rollingUpdate.partition", rolling.get("partition"))
+    if _is_zero(rolling.get("maxUnavailable")):
+        path = "spec.updateStrategy.rollingUpdate.maxUnavailable"
+        errors.invalid(path, rolling["maxUnavailable"], "cannot be 0")
+    claims = [name_of(claim) for claim in spec.get("volumeClaimTemplates") or ()]
+    _workload(errors, spec, None, "statefulset", claims)
+    if old is not None:
+        before = old.get("spec") or {}
+        fields = (spec.keys() | before.keys()) - set(_STATEFUL_MUTABLE)
+        if any(_claims_alike(f, spec.get(f)) != _claims_alike(f, before.get(f)) for f in fields):
+            errors.forbidden("spec", STATEFUL_UPDATE_FORBIDDEN)
+    return errors.causes
+
+
+def _claims_alike(field: str, value: Any) -> Any:
+    """A claim template's status is nobody's wish."""
+    if field != "volumeClaimTemplates":
+        return value
+    return [{k: v for k, v in claim.items() if k != "status"} for claim in value or ()]
+
+
+def daemon_set(new: Object, old: Object | None) -> list[Cause]:
+    """What is wrong with a DaemonSet."""
+    errors = Errors()
+    spec = new.get("spec") or {}
+    _workload(errors, spec, old, "daemonset")
+    strategy = spec.get("updateStrategy") or {}
+    errors.choice("spec.updateStrategy.type", strategy.get("type"), ("OnDelete", "RollingUpdate"))
+    rolling = strategy.get("rollingUpdate")
+    if strategy.get("type") == "RollingUpdate" and isinstance(rolling, dict):
+        path = "spec.updateStrategy.rollingUpdate"
+        surge, unavailable = rolling.get("maxSurge"), rolling.get("maxUnavailable")
+        if not _is_zero(surge) and not _is_zero(unavailable):
+            text = "may not be set when maxUnavailable is non-zero"
+            errors.invalid(f"{path}.maxSurge", surge, text)
+        elif _is_zero(surge) and _is_zero(unavailable):
+            errors.required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
+    return errors.causes
+
+
+def _workload(
+    errors: Errors,
+    spec: dict[str, Any],
+    old: Object | None,
+    what: str = "deployment",
+    claims: Iterable[str] = (),
+) -> None:
     for field in _NUMBERS:
         errors.not_negative(f"spec.{field}", spec.get(field))
     selector = spec.get("selector")
@@ -55,18 +136,18 @@ def _workload(errors: Errors, spec: dict[str, Any], old: Object | None) -> None:
     if not isinstance(selector, dict):
         errors.required("spec.selector")
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        errors.invalid("spec.selector", selector, "empty selector is invalid for deployment")
+        errors.invalid("spec.selector", selector, f"empty selector is invalid for {what}")
     else:
         _selector(errors, selector, labels)
     errors.labels("spec.template.labels", labels)
-    pod_spec(errors, "spec.template.spec", template.get("spec") or {})
+    pod_spec(errors, "spec.template.spec", template.get("spec") or {}, claims)
     policy = (template.get("spec") or {}).get("restartPolicy")
     if policy in ("OnFailure", "Never"):
         errors.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
     if (template.get("spec") or {}).get("activeDeadlineSeconds") is not None:
         errors.forbidden(
             "spec.template.spec.activeDeadlineSeconds",
-            "activeDeadlineSeconds in ReplicaSet is not Supported",
+            f"activeDeadlineSeconds in {_KINDS[what]} is not Supported",
         )
     if old is not None:
         errors.immutable("spec.selector", selector, (old.get("spec") or {}).get("selector"))

@@ -7,7 +7,7 @@ mostRecentScheduleTime in utils.go.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -279,9 +279,3 @@ def _reference(job: Object) -> dict[str, str]:
         "resourceVersion": meta.get("resourceVersion") or "",
         "uid": uid_of(job),
     }
-
-
-def job_index(job: Object) -> Iterable[str]:
-    """Index value of a Job: the uid of its controller."""
-    controller = controller_of(job)
-    return (controller["uid"],) if controller is not None else ()
