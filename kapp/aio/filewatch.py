@@ -17,14 +17,27 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, Protocol
 
+from kapp.aio import checkouts
+from kapp.aio.links import LinkFinder
+
 # Long enough for a tool that saves several files, too short for a person to notice.
 COMPLETE_SETTLE_S = 0.01
-# An editor that truncates, writes and closes, or removes and creates, does so within this.
+# An editor that removes a file and creates it again does so within this.
 UNFINISHED_SETTLE_S = 0.04
+# Whoever has a file open and writes to it closes it in the end; only a file that stays open, and is
+# not written to for so long, is taken as it is.
+WRITING_SETTLE_S = 0.25
 # Changes that never stop (a build that writes into a watched tree) are still reported this often.
 MAX_SETTLE_S = 0.3
 # A file that is written to all the while and never closed is reported in the end, as it is then.
 MAX_UNFINISHED_S = 2.0
+# Somebody who is busy changing files does not pause for so long; until then, it is looked again and
+# again whether they are done.
+BUSY_SETTLE_S = 0.5
+BUSY_LOOK_S = 0.01
+
+# The event loop may call this much too early.
+_TIMER_GRAIN_S = 0.001
 
 # A name of its own, so that a type checker looks at both branches that depend on it.
 _PLATFORM: str = sys.platform
@@ -82,6 +95,7 @@ class PathWatcher:
         listed: absolute paths of directories of which only the direct entries count.
         on_change: called in the event loop with the changed paths, sorted.
         ignored: whether a path does not count.
+        busy: whether somebody may be in the middle of changing these paths.
         backend: makes the backend.
     """
 
@@ -92,20 +106,25 @@ class PathWatcher:
         on_change: Callable[[list[str]], None],
         *,
         ignored: Callable[[str], bool] = lambda _: False,
+        busy: Callable[[Collection[str]], bool] = checkouts.in_progress,
         backend: MakeBackend = system_backend,
     ) -> None:
         self._paths = frozenset(paths)
         self._listed = frozenset(listed)
         self._on_change = on_change
         self._ignored = ignored
+        self._busy = busy
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._first_change_at = 0.0
-        self._settled_at = 0.0
+        self._last_change_at = 0.0
         self._changed: set[str] = set()
-        self._unfinished: set[str] = set()
+        # Changes of which more is to be expected, and until when.
+        self._unfinished: dict[str, float] = {}
         # Where a link leads: a change there is a change of the path that was asked for.
         self._aliases: dict[str, str] = {}
+        # Links on the way to a path: one that is replaced is a change of the path.
+        self._links: dict[str, set[str]] = {}
         self._trees: set[str] = set()
         self._missing: set[str] = set()
         self._directories: set[str] = set()
@@ -122,7 +141,12 @@ class PathWatcher:
     def _arm(self) -> None:
         """Watch every directory that can tell about the paths, as things are now."""
         directories: set[str] = set()
-        self._aliases, self._trees, self._missing = {}, set(), set()
+        self._aliases, self._links, self._trees, self._missing = {}, {}, set(), set()
+        links = LinkFinder()
+        for path in self._paths | self._listed:
+            for link in links.on_the_way_to(path):
+                self._links.setdefault(link, set()).add(path)
+                directories.add(os.path.dirname(link))
         for path in self._paths:
             real = os.path.realpath(path)
             if real != path:
@@ -144,17 +168,25 @@ class PathWatcher:
         self._backend.watch(directories)
 
     def _on_entries(self, changes: list[EntryChange]) -> None:
+        replaced = [
+            change for change in changes if change.structural and change.path in self._links
+        ]
+        self._note(replaced)
         if any(change.structural and self._may_move(change) for change in changes):
             self._rearm()
+        self._note(changes)
+        if self._changed:
+            self._schedule()
+
+    def _note(self, changes: Iterable[EntryChange]) -> None:
         for change in changes:
             for path in self._asked_for(change):
                 self._changed.add(path)
                 if change.complete:
-                    self._unfinished.discard(path)
+                    self._unfinished.pop(path, None)
                 else:
-                    self._unfinished.add(path)
-        if self._changed:
-            self._schedule()
+                    settle_s = UNFINISHED_SETTLE_S if change.structural else WRITING_SETTLE_S
+                    self._unfinished[path] = self._loop.time() + settle_s
 
     def _rearm(self) -> None:
         before, missing = self._directories, self._missing
@@ -175,10 +207,13 @@ class PathWatcher:
             change.directory
             or path in self._paths
             or path in self._aliases
+            or path in self._links
             or any(missing.startswith(f"{path}/") for missing in self._missing)
         )
 
     def _asked_for(self, change: EntryChange) -> Iterable[str]:
+        if change.structural and change.path in self._links:
+            yield from (path for path in self._links[change.path] if not self._ignored(path))
         path = self._aliases.get(change.path, change.path)
         if self._ignored(path):
             return
@@ -205,24 +240,34 @@ class PathWatcher:
             self._first_change_at = now
         else:
             self._timer.cancel()
-        self._settled_at = now + (UNFINISHED_SETTLE_S if self._unfinished else COMPLETE_SETTLE_S)
+        self._last_change_at = now
         self._set_timer()
 
     def _set_timer(self) -> None:
-        most_s = MAX_UNFINISHED_S if self._changed <= self._unfinished else MAX_SETTLE_S
-        due = min(self._settled_at, self._first_change_at + most_s)
+        if self._changed <= self._unfinished.keys():
+            due = min(*self._unfinished.values(), self._first_change_at + MAX_UNFINISHED_S)
+        else:
+            settle_s = UNFINISHED_SETTLE_S if self._unfinished else COMPLETE_SETTLE_S
+            due = min(self._last_change_at + settle_s, self._first_change_at + MAX_SETTLE_S)
         self._timer = self._loop.call_at(due, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
-        changed = set(self._changed)
-        if self._loop.time() < self._settled_at and not changed <= self._unfinished:
-            changed -= self._unfinished
-        self._changed -= changed
-        self._unfinished &= self._changed
+        now = self._loop.time() + _TIMER_GRAIN_S
+        if now < self._last_change_at + BUSY_SETTLE_S and self._busy(self._changed):
+            self._timer = self._loop.call_later(BUSY_LOOK_S, self._flush)
+            return
+        if now < self._first_change_at + MAX_UNFINISHED_S:
+            unfinished = {path: due for path, due in self._unfinished.items() if due > now}
+        else:
+            unfinished = {}
+        changed = self._changed - unfinished.keys()
+        self._changed &= unfinished.keys()
+        self._unfinished = unfinished
         if self._changed:
             self._set_timer()
-        self._on_change(sorted(changed))
+        if changed:
+            self._on_change(sorted(changed))
 
 
 def _names(directory: str) -> list[str]:

@@ -8,12 +8,16 @@ read again. Used by `kapp.controllers.kappfile`.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from kapp.api.v1alpha1.filewatch import IgnoreDef
+from kapp.controllers.filewatch import ignoring
+from kapp.controllers.kappfileobjects import ignores_of
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.model import Result
@@ -24,6 +28,8 @@ QUIET_S = 0.1
 MAX_LOOKS = 20
 # The kernel stamps files with the time of its last tick: up to 10 ms before the moment itself.
 _CLOCK_GRAIN_NS = 10_000_000
+# Looking at so many files takes some milliseconds.
+MAX_TREE_ENTRIES = 2000
 
 
 Signature: TypeAlias = tuple[tuple[Path, tuple[int, int, int] | None], ...]
@@ -36,6 +42,7 @@ class Outcome(NamedTuple):
     error: KappfileError | None
     watched_paths: tuple[Path, ...]
     watched_trees: tuple[Path, ...]
+    ignores: list[IgnoreDef]
     output: tuple[str, ...]
     signature: Signature
     started_ns: int
@@ -46,11 +53,15 @@ class Outcome(NamedTuple):
         A change during the evaluation made an event, unless the file was not watched yet: then its
         modification time tells.
         """
-        now = signature(self.watched_paths)
+        now = self.signature_now()
         return now != self.signature or any(
             stat is not None and stat[1] >= self.started_ns and path not in watched_before
             for path, stat in now
         )
+
+    def signature_now(self) -> Signature:
+        """The signature of what it depended on, as things are now."""
+        return signature(self.watched_paths, self.watched_trees, ignoring(self.ignores))
 
     def resource_names(self) -> set[str]:
         """The resources it declares; none after an error."""
@@ -105,7 +116,7 @@ class Evaluator:
             await asyncio.sleep(QUIET_S)
             if useless():
                 return None
-            if signature(outcome.watched_paths) == outcome.signature:
+            if outcome.signature_now() == outcome.signature:
                 return outcome
         return None
 
@@ -138,15 +149,17 @@ def _outcome(
     ending: Result | KappfileError,
     started_ns: int,
 ) -> Outcome:
-    return Outcome(
+    outcome = Outcome(
         result,
         error,
         ending.watched_paths,
         ending.watched_trees,
+        ignores_of(ending.watch_ignores),
         ending.output,
-        signature(ending.watched_paths),
+        (),
         started_ns,
     )
+    return outcome._replace(signature=outcome.signature_now())
 
 
 def _looks_half_written(outcome: Outcome, known: set[str]) -> bool:
@@ -155,9 +168,26 @@ def _looks_half_written(outcome: Outcome, known: set[str]) -> bool:
     return not known <= outcome.resource_names()
 
 
-def signature(paths: Iterable[Path]) -> Signature:
-    """What changes when one of the files does: inode, modification time in ns, size in bytes."""
-    return tuple((path, _stat(path)) for path in paths)
+def signature(
+    paths: Iterable[Path], trees: Iterable[Path], ignored: Callable[[str], bool]
+) -> Signature:
+    """What changes when one of the files does: inode, modification time in ns, size in bytes.
+
+    Trees count as far as MAX_TREE_ENTRIES; of what changes beyond that, only events tell.
+    """
+    found = dict.fromkeys(path for path in paths if not ignored(str(path)))
+    entries = itertools.chain.from_iterable(_entries(tree) for tree in trees)
+    for path in itertools.islice(entries, MAX_TREE_ENTRIES):
+        if not ignored(str(path)):
+            found[path] = None
+    return tuple((path, _stat(path)) for path in found)
+
+
+def _entries(tree: Path) -> Iterator[Path]:
+    for parent, directories, names in os.walk(tree):
+        directories[:] = [name for name in directories if name != ".git"]
+        yield Path(parent)
+        yield from (Path(parent, name) for name in names)
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

@@ -226,11 +226,15 @@ class KappfileReconciler:
 
     def _watch_of(self, kappfile: Kappfile, outcome: Outcome, also: frozenset[Path]) -> FileWatch:
         """Watch what it read; after an error also what it read before, as it got less far."""
-        return wants.watch_of(kappfile, {*outcome.watched_paths, *also}, outcome.watched_trees)
+        return wants.watch_of(
+            kappfile, {*outcome.watched_paths, *also}, outcome.watched_trees, outcome.ignores
+        )
 
     async def _write_objects(self, kappfile: Kappfile, outcome: Outcome) -> None:
-        resources = outcome.result.resources if outcome.result is not None else ()
+        assert outcome.result is not None  # errors leave the objects as they are
+        resources, settings = outcome.result.resources, outcome.result.settings
         options = self._options
+        self._log.scrub_secrets(settings.scrub_secrets)
         selected = set(options.selected)
         await self._keep(
             kappfile,
@@ -245,7 +249,8 @@ class KappfileReconciler:
         )
         uis = [wants.ui_of(kappfile, one, order) for order, one in enumerate(resources, 1)]
         applies = [
-            wants.apply_of(kappfile, one, forwards=options.port_forwards) for one in resources
+            wants.apply_of(kappfile, one, settings, forwards=options.port_forwards)
+            for one in resources
         ]
         # Before the applies, which look there for what they depend on.
         await self._keep(kappfile, UIResource, [wants.own_ui(kappfile), *uis])

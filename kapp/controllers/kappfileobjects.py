@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kapp.api.typed import owned_by
 from kapp.api.v1alpha1.configmap import ConfigMap
-from kapp.api.v1alpha1.filewatch import FileWatch, FileWatchSpec
+from kapp.api.v1alpha1.filewatch import FileWatch, FileWatchSpec, IgnoreDef
 from kapp.api.v1alpha1.kappfile import Kappfile
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApply, KubernetesApplySpec, Link
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscoveryTemplateSpec
@@ -21,7 +21,7 @@ from kapp.api.v1alpha1.meta import (
 )
 from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
 from kapp.api.v1alpha1.uiresource import UIResource, UIResourceSpec
-from kapp.kappfile.model import KubernetesResource
+from kapp.kappfile.model import KubernetesResource, Settings
 
 DISABLED_KEY = "isDisabled"
 """The key of a resource's disable ConfigMap that says "true" or "false"."""
@@ -32,12 +32,15 @@ def disable_name(resource: str) -> str:
     return f"{resource}-disable"
 
 
-def apply_of(owner: Kappfile, resource: KubernetesResource, *, forwards: bool) -> KubernetesApply:
+def apply_of(
+    owner: Kappfile, resource: KubernetesResource, settings: Settings, *, forwards: bool
+) -> KubernetesApply:
     """The KubernetesApply of a resource; `forwards` False leaves its port forwards out."""
     return KubernetesApply(
         metadata=_meta(owner, resource.name, resource.name, resource.labels),
         spec=KubernetesApplySpec(
             yaml=resource.yaml,
+            timeout=f"{settings.upsert_timeout_s:g}s",
             kubernetes_discovery_template_spec=_discovery_template(resource),
             port_forward_template_spec=_forward_template(resource) if forwards else None,
             discovery_strategy="selectors-only"
@@ -79,7 +82,17 @@ def disabling_of(owner: Kappfile, resource: KubernetesResource, *, disabled: boo
     )
 
 
-def watch_of(owner: Kappfile, paths: Iterable[Path], trees: Iterable[Path]) -> FileWatch:
+def ignores_of(rules: Iterable[tuple[Path, str]]) -> list[IgnoreDef]:
+    """What `watch_settings` says, the patterns of one directory together and in order."""
+    patterns: dict[Path, list[str]] = {}
+    for directory, pattern in rules:
+        patterns.setdefault(directory, []).append(pattern)
+    return [IgnoreDef(base_path=str(base), patterns=found) for base, found in patterns.items()]
+
+
+def watch_of(
+    owner: Kappfile, paths: Iterable[Path], trees: Iterable[Path], ignores: list[IgnoreDef]
+) -> FileWatch:
     """The FileWatch of what an evaluation depended on."""
     files: set[str] = set()
     directories: set[str] = set()
@@ -90,6 +103,7 @@ def watch_of(owner: Kappfile, paths: Iterable[Path], trees: Iterable[Path]) -> F
         spec=FileWatchSpec(
             watched_paths=sorted({owner.spec.path, *files, *map(str, trees)}),
             listed_directories=sorted(directories),
+            ignores=ignores,
         ),
     )
 

@@ -26,6 +26,10 @@ class LogSink:
             span = self._spans[resource] = self._store.open(resource, LABEL)
         self._store.append(span, text.encode(), level=level)
 
+    def scrub_secrets(self, wanted: bool) -> None:
+        """Whether texts are kept out at all (`secret_settings`)."""
+        self._redaction.active = wanted
+
     def hide(self, resource: str, texts: Iterable[str]) -> None:
         """Keep these texts out of every log from now on, for as long as `resource` names them."""
         self._redaction.hide(resource, texts)

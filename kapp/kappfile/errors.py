@@ -35,7 +35,8 @@ class KappfileError(ConfigError):
             parse), so that the engine reads again while events still arrive.
         cancelled: whether evaluation ended because it was asked to.
         settled: whether `frames` is the whole call chain already, whoever comes across the error.
-        watched_paths, watched_trees: as in `kapp.kappfile.model.Result`, up to the failure.
+        watched_paths, watched_trees, watch_ignores: as in `kapp.kappfile.model.Result`, up to the
+            failure.
         output: what was printed before the failure.
     """
 
@@ -57,6 +58,7 @@ class KappfileError(ConfigError):
         self.source_line = ""
         self.watched_paths: tuple[Path, ...] = ()
         self.watched_trees: tuple[Path, ...] = ()
+        self.watch_ignores: tuple[tuple[Path, str], ...] = ()
         self.output: tuple[str, ...] = ()
 
     def located(self, frames: Sequence[Frame], column: int = 0) -> None:

@@ -139,4 +139,5 @@ def _complete(error: KappfileError, session: Session) -> None:
             error.source_line = lines[frame.line - 1].strip()[:MAX_SOURCE_CHARS]
     error.watched_paths = session.watched_paths
     error.watched_trees = session.watched_trees
+    error.watch_ignores = session.declared.settings.watch_ignores
     error.output = tuple(session.output)

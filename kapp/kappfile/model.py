@@ -126,3 +126,8 @@ class Result:
     warnings: tuple[KappfileWarning, ...] = ()
     output: tuple[str, ...] = ()
     transient: bool = False
+
+    @property
+    def watch_ignores(self) -> tuple[tuple[Path, str], ...]:
+        """Directories, and patterns of what in them does not count as changed."""
+        return self.settings.watch_ignores

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
-from kapp.aio import filewatch
+from kapp.aio import checkouts, filewatch
 from kapp.aio.filethread import ThreadBackend
 from kapp.aio.filewatch import EntryChange, MakeBackend, PathWatcher, system_backend
 
@@ -116,6 +116,7 @@ async def test_a_file_that_is_being_written_is_waited_for_and_delays_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filewatch, "UNFINISHED_SETTLE_S", 60.0)
+    monkeypatch.setattr(filewatch, "WRITING_SETTLE_S", 60.0)
     monkeypatch.setattr(filewatch, "MAX_SETTLE_S", 0.02)
     report: list[Callable[[list[EntryChange]], None]] = []
 
@@ -198,3 +199,68 @@ async def test_a_truncated_file_waits_for_its_end(tmp_path: Path) -> None:
     await seen.until(file)
     watcher.close()
     assert seen.batches == []
+
+
+async def test_a_checkout_is_one_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While git holds its lock, changes are kept, however long they take; then all are told."""
+    monkeypatch.setattr(filewatch, "BUSY_SETTLE_S", 60.0)
+    monkeypatch.setattr(filewatch, "MAX_SETTLE_S", 0.02)
+    (tmp_path / ".git").mkdir()
+    lock = tmp_path / ".git" / "index.lock"
+    files = [tmp_path / "src" / f"{number}.txt" for number in range(2)]
+    files[0].parent.mkdir()
+    seen, looks = Seen(), asyncio.Semaphore(0)
+
+    def busy(paths: Collection[str]) -> bool:
+        looks.release()
+        return checkouts.in_progress(paths)
+
+    watcher = PathWatcher(map(str, files), (), seen, busy=busy)
+    lock.touch()
+    files[0].write_text("x")
+    async with asyncio.timeout(DEADLINE_S):
+        for _ in range(5):
+            await looks.acquire()
+    assert seen.batches == []
+    files[1].write_text("x")
+    lock.unlink()
+    assert await seen.until(files[1]) == [str(file) for file in files]
+    watcher.close()
+
+
+async def test_a_lock_that_stays_does_not_silence_a_save(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git" / "index.lock").touch()
+    (tmp_path / "work" / ".git").write_text("gitdir: ../git\n")
+    file = tmp_path / "work" / "a.yaml"
+    seen = Seen()
+    watcher = PathWatcher([str(file)], (), seen)
+    file.write_text("x")
+    await seen.until(file)
+    watcher.close()
+
+
+@pytest.mark.parametrize("way", ["link to the directory", "link to a link", "link above"])
+async def test_a_link_on_the_way_is_replaced(watch: Watch, tmp_path: Path, way: str) -> None:
+    for version in ("v1", "v2"):
+        (tmp_path / version / "deep").mkdir(parents=True)
+        (tmp_path / version / "deep" / "a.yaml").write_text(version)
+    current = tmp_path / "links" / "current"
+    current.parent.mkdir()
+    current.symlink_to("../v1/deep" if way == "link to the directory" else "../v1")
+    path = current / "deep" / "a.yaml"
+    if way == "link to the directory":
+        path = current / "a.yaml"
+    elif way == "link to a link":
+        (tmp_path / "outer").symlink_to("links/current")
+        path = tmp_path / "outer" / "deep" / "a.yaml"
+    seen = watch([path])
+    new = tmp_path / "links" / "new"
+    for version in ("v2", "v1"):
+        new.symlink_to(f"../{version}/deep" if way == "link to the directory" else f"../{version}")
+        new.replace(current)
+        await seen.until(path)
+        assert path.read_text() == version
+    path.write_text("now")
+    await seen.until(path)
