@@ -15,6 +15,7 @@ _TESTS = (
     "tests/minicluster/test_kubectl.py",
     "tests/minicluster/test_kubectl_custom.py",
     "tests/minicluster/test_kubectl_jobs.py",
+    "tests/minicluster/test_kubectl_pods.py",
     "tests/minicluster/test_kubectl_sets.py",
     "tests/minicluster/test_kubectl_stored.py",
     "tests/conformance",

@@ -18,12 +18,12 @@ from functools import partial
 from typing import Any
 
 from kapp.aio.supervise import TaskGroup, cancel
-from kapp.minicluster.node import actions, podspec
+from kapp.minicluster.node import actions, images, podspec
 from kapp.minicluster.node.environment import ConfigMissing
 from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.execution import Execution
 from kapp.minicluster.node.files import PodFiles
-from kapp.minicluster.node.instance import ImageCommandUnknown, MountImpossible
+from kapp.minicluster.node.instance import MountImpossible
 from kapp.minicluster.node.logfile import LogFile
 from kapp.minicluster.node.probes import Probe
 from kapp.minicluster.node.runtime import ProcessSpec, Runtime, RuntimeFailure
@@ -106,13 +106,14 @@ class Containers:
         """Start the next instance; its failure is in the container's state, never raised."""
         container = state.containers[spec["name"]]
         event = partial(self._recorder.pod, state.pod, container=container.name)
+        if (problem := images.problem_of(spec)) is not None:
+            self._lack_image(state, container, spec, problem)
+            return
         try:
             process = self._spec_of(state, spec)
         except (ConfigMissing, ValueError) as error:
             reason = "CreateContainerConfigError"
-            if isinstance(error, ImageCommandUnknown):
-                reason, container.hopeless = "ImageCommandUnknown", True
-            elif isinstance(error, MountImpossible):
+            if isinstance(error, MountImpossible):
                 reason, container.hopeless = "VolumesUnavailable", True
             if container.message != str(error):
                 event("Failed", f"Error: {error}", warning=True)
@@ -146,6 +147,37 @@ class Containers:
         event("Started", f"Container started: {container.name}")
         if container.phase == "running":
             self._after_start(state, container, spec)
+
+    def _lack_image(
+        self,
+        state: PodState,
+        container: ContainerState,
+        spec: dict[str, Any],
+        problem: images.Problem,
+    ) -> None:
+        """Wait for an image that will never come; a failed pull is told of twice, as kubelet does.
+
+        Source: EnsureImageExists in k8s.io/kubernetes/pkg/kubelet/images/image_manager.go.
+        """
+        tell = partial(self._recorder.pod, state.pod, container=container.name)
+        image = spec.get("image") or ""
+        if problem.reason != images.PULL_FAILED:
+            kind = "InspectFailed" if problem.reason == "InvalidImageName" else problem.reason
+            tell(kind, problem.message, warning=True)
+            tell("Failed", f"Error: {problem.reason}", warning=True)
+            container.hopeless = True
+            container.wait(problem.reason, problem.message)
+        elif container.reason == images.PULL_FAILED:
+            tell("BackOff", f'Back-off pulling image "{image}"')
+            tell("Failed", f"Error: {images.BACK_OFF}", warning=True)
+            container.hopeless = True
+            text = f'Back-off pulling image "{image}": {problem.reason}: {problem.message}'
+            container.wait(images.BACK_OFF, text)
+        else:
+            tell("Pulling", f'Pulling image "{image}"')
+            tell("Failed", f"Failed to pull image: {problem.message}", warning=True)
+            tell("Failed", f"Error: {problem.reason}", warning=True)
+            container.wait(problem.reason, problem.message)
 
     async def _launch(
         self, state: PodState, container: ContainerState, spec: dict[str, Any], process: ProcessSpec

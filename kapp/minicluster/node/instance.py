@@ -26,10 +26,6 @@ _CAPABILITIES = (
 ).split()
 
 
-class ImageCommandUnknown(ConfigMissing):
-    """The container relies on its image's own command."""
-
-
 class MountImpossible(ConfigMissing):
     """Without namespaces a volume cannot be mounted."""
 
@@ -44,14 +40,8 @@ class User:
 
 
 def command_of(container: Mapping[str, Any]) -> list[str]:
-    """The command and its arguments, unexpanded. Raises ImageCommandUnknown."""
+    """The command and its arguments, unexpanded; `images` has seen to it that there is one."""
     command = [str(part) for part in container.get("command") or ()]
-    if not command:
-        raise ImageCommandUnknown(
-            f'container "{container["name"]}" has no command: the embedded cluster runs commands '
-            f'of this machine and does not pull images, so the command of image '
-            f'"{container.get("image") or ""}" is unknown; give the container a `command:`'
-        )  # fmt: skip
     return command + [str(part) for part in container.get("args") or ()]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kapp.machinery.objects import Object, metadata_of
-from kapp.minicluster.node import instance, podspec, status, volumes
+from kapp.minicluster.node import images, instance, podspec, status, volumes
 from kapp.minicluster.node.containers import Containers
 from kapp.minicluster.node.environment import ConfigMissing, Facts
 from kapp.minicluster.node.events import Recorder
@@ -30,6 +30,9 @@ _RETRY_SANDBOX_S = 1.0
 _FIRST_HOST, _LAST_HOST = 2, 255 * 256  # 10.244.0.1 is the bridge; the last block is the shim's
 
 Find = Callable[[str, str], Object | None]
+
+_PULL_AGAIN_S = 1.0
+"""After a pull that failed; the next one is put off for good."""
 
 
 class PodSync:
@@ -300,7 +303,7 @@ class PodSync:
                 self._back_off(state, container)
                 return wait_s
         await self._containers.start(state, spec)
-        return None
+        return _PULL_AGAIN_S if container.reason == images.PULL_FAILED else None
 
     def _back_off(self, state: PodState, container: ContainerState) -> None:
         if container.reason == "CrashLoopBackOff":

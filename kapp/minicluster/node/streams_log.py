@@ -13,6 +13,7 @@ from aiohttp import web
 
 from kapp.machinery.objects import Object, metadata_of, name_of
 from kapp.machinery.status import bad_request
+from kapp.minicluster.node import images
 from kapp.minicluster.node.logfile import LogFile, parse_line, timestamp
 from kapp.minicluster.node.state import ContainerState
 from kapp.minicluster.node.streams import chosen_container
@@ -220,7 +221,11 @@ def _status_entry(pod: Object, name: str) -> dict[str, Any]:
 
 def _why(container: ContainerState | None, pod: Object, name: str) -> str:
     if container is not None:
-        return container.message or container.reason
+        pulling = {
+            images.PULL_FAILED: "image can't be pulled",
+            images.BACK_OFF: "trying and failing to pull image",
+        }
+        return pulling.get(container.reason) or container.message or container.reason
     waiting = (_status_entry(pod, name).get("state") or {}).get("waiting") or {}
     if not metadata_of(pod).get("uid"):
         return "ContainerCreating"

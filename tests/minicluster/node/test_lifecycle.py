@@ -90,10 +90,11 @@ async def test_a_container_without_a_command_waits_and_says_why(
     await cluster.run({"name": "main", "image": "nginx", "args": ["-g", "daemon off;"]})
 
     async def waiting() -> dict[str, str] | None:
-        return (await cluster.status_of())["state"].get("waiting")
+        found = (await cluster.status_of())["state"].get("waiting") or {}
+        return found if found.get("reason") == "ImagePullBackOff" else None
 
     found = await until(waiting)
-    assert found["reason"] == "ImageCommandUnknown"
+    assert found["message"].startswith('Back-off pulling image "nginx": ErrImagePull: ')
     assert "give the container a `command:`" in found["message"]
     assert (await cluster.pod())["status"]["phase"] == "Pending"
 

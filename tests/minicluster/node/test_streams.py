@@ -114,11 +114,14 @@ async def test_the_log_of_a_waiting_container(cluster: Cluster, client: Client) 
     await cluster.run({"name": "main", "image": "nginx"})
 
     async def waiting() -> Any:
-        return (await cluster.status_of())["state"].get("waiting")
+        found = (await cluster.status_of())["state"].get("waiting") or {}
+        return found.get("reason") == "ImagePullBackOff"
 
     await until(waiting)
     message = await _refused(client, "/pod/log")
-    assert message.startswith('container "main" in pod "pod" is waiting to start: container "main"')
+    assert message == (
+        'container "main" in pod "pod" is waiting to start: trying and failing to pull image'
+    )
 
 
 async def test_previous_logs(cluster: Cluster, client: Client) -> None:
