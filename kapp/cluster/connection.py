@@ -22,6 +22,7 @@ from kapp.errors import ClusterError, ConfigError, KappError, Unreachable
 from kapp.machinery.objects import Resource, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.remote import RemoteClient
+from kapp.runtime.transport import Permit
 
 _NODES = Resource("", "v1", "nodes", "Node", False)
 _NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
@@ -46,13 +47,20 @@ class Connection:
     Args:
         context: see `kapp.cluster.kubeconfig.load`.
         now: wall time, for the expiry of credentials.
+        permit: awaited before each write to the cluster; raises to prevent it.
 
     Attributes:
         client: objects over HTTP; usable before `connect()`.
         context: the kubeconfig context.
     """
 
-    def __init__(self, context: KubeContext, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        context: KubeContext,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+        permit: Permit | None = None,
+    ) -> None:
         self.context = context
         self._credentials = credentials_for(context, now)
         self._credential: Credential | None = None
@@ -68,6 +76,7 @@ class Connection:
             server_hostname=context.tls_server_name,
             proxy=context.proxy_url,
             authorize=self._authorize,
+            permit=permit,
         )
 
     @property

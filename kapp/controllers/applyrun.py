@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
 from kapp.cluster.apply import ApplyError, Progress, apply, resolve
 from kapp.cluster.failures import Rejected
@@ -26,6 +27,7 @@ class ApplyRun:
     Attributes:
         given: what is applied.
         started_at: wall time, as written in the status.
+        queued: whether it waits for others to end.
         retrying: why it is tried again right now, or "".
         applied: what the cluster returned, in the end; after an error, as far as it got.
         error: why it failed, in the end.
@@ -43,11 +45,13 @@ class ApplyRun:
         cleared: bool,
         started_at: str,
         wake: Callable[[], None],
+        slots: Slots,
         tasks: TaskGroup,
         name: str,
     ) -> None:
         self.given = given
         self.started_at = started_at
+        self.queued = True
         self.retrying = ""
         self.applied: list[Object] = []
         self.error: KappError | None = None
@@ -57,6 +61,7 @@ class ApplyRun:
         self._trigger = trigger
         self.cleared = cleared
         self._wake = wake
+        self._slots = slots
         self._troubles: dict[str, str] = {}
         self._task = tasks.spawn(self._run(), name)
 
@@ -78,7 +83,9 @@ class ApplyRun:
 
     async def _run(self) -> None:
         try:
-            self.applied = await self._apply()
+            async with self._slots:
+                self.queued = False
+                self.applied = await self._apply()
         except ApplyError as error:
             self.error, self.applied = error, list(error.applied)
         except KappError as error:
@@ -107,6 +114,7 @@ class ApplyRun:
             on_progress=self._on_progress,
             timeout_s=self._timeout_s,
             force=self.given.force,
+            mapping=handle.mapping,
         )
         return await rerun.restart(applied) if self._trigger else applied
 

@@ -7,7 +7,7 @@ wire, so a dead cluster delays nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -34,10 +34,16 @@ class Connections:
     Args:
         resolve: the kubeconfig's context for what a Cluster's spec names, read again from the file
             if the second argument is True; raises ConfigError.
+        permit: awaited before each write to a cluster; raises to prevent it.
     """
 
-    def __init__(self, resolve: Callable[[KubernetesClusterConnection, bool], KubeContext]) -> None:
+    def __init__(
+        self,
+        resolve: Callable[[KubernetesClusterConnection, bool], KubeContext],
+        permit: Callable[[KubeContext], Awaitable[None]],
+    ) -> None:
         self._resolve = resolve
+        self._permit = permit
         self._handles: dict[str, ClusterHandle] = {}
 
     def get(self, name: str) -> ClusterHandle | None:
@@ -75,7 +81,7 @@ class Connections:
     async def _replace(
         self, name: str, spec: KubernetesClusterConnection, context: KubeContext
     ) -> ClusterHandle:
-        connection = Connection(context)
+        connection = Connection(context, permit=lambda: self._permit(context))
         handle = ClusterHandle(spec, connection, RestMapping(connection.client))
         old = self._handles.get(name)
         self._handles[name] = handle

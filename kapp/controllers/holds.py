@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kapp.api.typed import TypedClient
-from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import (
     APPLIED,
     REASON_APPLYING,
@@ -30,7 +29,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
 from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.controllers.applyinput import ApplyInput
 from kapp.controllers.connections import ClusterHandle
-from kapp.kappfile.context import KubeContextInfo, check_context
+from kapp.controllers.guard import Guard
 from kapp.kappfile.model import UNCATEGORIZED
 
 WAITING_FOR_TRIGGER = "waiting-for-trigger"
@@ -47,8 +46,9 @@ class Hold(NamedTuple):
 class Holds:
     """Decides what holds up an apply, by the objects of kapp's API."""
 
-    def __init__(self, objects: TypedClient) -> None:
+    def __init__(self, objects: TypedClient, guard: Guard) -> None:
         self._objects = objects
+        self._guard = guard
 
     async def of(
         self, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
@@ -68,12 +68,7 @@ class Holds:
         return await self._by_dependencies(apply) or await self._by_uncategorized(apply)
 
     async def _refused(self, handle: ClusterHandle) -> Hold | None:
-        """The production guard, before every write."""
-        kappfile = await self._objects.get(Kappfile, MAIN)
-        allowed = kappfile.status.allowed_contexts if kappfile is not None else []
-        connection = handle.connection
-        info = KubeContextInfo(connection.name, connection.namespace, connection.is_local)
-        refusal = check_context(info, allowed)
+        refusal = await self._guard.refusal(handle.connection.context)
         if refusal is None:
             return None
         return Hold("forbidden-context", f"{refusal.message} ({refusal.hint})")

@@ -33,7 +33,7 @@ from kapp.controllers.evaluation import Evaluator, Outcome
 from kapp.controllers.logsink import LogSink
 from kapp.errors import KappError
 from kapp.kappfile.context import KubeContextInfo, check_context
-from kapp.kappfile.model import UNCATEGORIZED
+from kapp.kappfile.model import UNCATEGORIZED, Settings
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
 T = TypeVar("T", bound=TypedObject)
@@ -163,6 +163,13 @@ class KappfileReconciler:
         error = outcome.error or self._refusal(outcome)
         watch = self._watch_of(kappfile, outcome, watched if error is not None else frozenset())
         await self._objects.ensure(watch)
+        # What it allows holds at once, and before there is anything to apply.
+        await self._write(
+            kappfile,
+            evaluated_input=kappfile.status.evaluated_input,
+            running=kappfile.status.running,
+            settings=outcome.result.settings if outcome.result is not None else None,
+        )
         written = last.written if last is not None else None
         if error is None:
             try:
@@ -207,6 +214,7 @@ class KappfileReconciler:
         evaluated_input: str,
         running: KappfileRunning | None = None,
         terminated: KappfileTerminated | None = None,
+        settings: Settings | None = None,
         outcome: Outcome | None = None,
     ) -> None:
         before = encode(kappfile)
@@ -218,8 +226,11 @@ class KappfileReconciler:
             error=old.error if terminated is None else terminated.error,
             evaluated_input=evaluated_input,
             allowed_contexts=old.allowed_contexts
-            if result is None
-            else sorted(result.settings.allowed_contexts),
+            if settings is None
+            else sorted(settings.allowed_contexts),
+            max_parallel_updates=old.max_parallel_updates
+            if settings is None
+            else settings.max_parallel_updates,
             resources=old.resources if result is None else [one.name for one in result.resources],
         )
         await self._objects.write_status(kappfile, before)

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
 
+from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
 from kapp.api.durations import parse_duration
 from kapp.api.typed import TypedClient, encode, owned_by
 from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.filewatch import FileWatch
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import (
     REASON_APPLIED,
     REASON_APPLYING,
@@ -47,11 +49,13 @@ from kapp.controllers.applystatus import (
 )
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.disabling import disable_status
+from kapp.controllers.guard import Guard
 from kapp.controllers.holds import Hold, Holds
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.controllers.problems import problems_of
 from kapp.errors import KappError
+from kapp.kappfile.model import DEFAULT_PARALLEL
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
 
 # After a refusal by the cluster: soon at first, because what an object needs may be on its way.
@@ -69,6 +73,7 @@ class KubernetesApplyReconciler:
         connections: the clusters.
         inventories: what was applied to them by this project.
         live: the applied objects as they are in the clusters.
+        guard: which clusters may be written to.
         log: where progress and errors go.
         enqueue: wakes a key.
         now: wall time.
@@ -80,6 +85,7 @@ class KubernetesApplyReconciler:
         connections: Connections,
         inventories: Inventories,
         live: AppliedObjects,
+        guard: Guard,
         log: LogSink,
         enqueue: Callable[[ObjectKey], None],
         now: Callable[[], datetime],
@@ -91,7 +97,8 @@ class KubernetesApplyReconciler:
         self._log = log
         self._enqueue = enqueue
         self._now = now
-        self._holds = Holds(objects)
+        self._holds = Holds(objects, guard)
+        self._slots = Slots(DEFAULT_PARALLEL)
         self._runs: dict[str, ApplyRun] = {}
         self._tasks = TaskGroup("applies")
         # What the cluster returned last: rebuilt by applying, which changes nothing there.
@@ -214,8 +221,14 @@ class KubernetesApplyReconciler:
             self._wait(apply, hold)
             return None
         status.waiting_reason, status.waiting_on = "", []
+        await self._resize_slots()
         self._begin(key, apply, given, handle)
         return None
+
+    async def _resize_slots(self) -> None:
+        kappfile = await self._objects.get(Kappfile, MAIN)
+        given = kappfile.status.max_parallel_updates if kappfile is not None else 0
+        self._slots.limit = given or DEFAULT_PARALLEL
 
     def _begin(
         self, key: ObjectKey, apply: KubernetesApply, given: ApplyInput, handle: ClusterHandle
@@ -236,6 +249,7 @@ class KubernetesApplyReconciler:
             cleared=bool(given.trigger) and self._cleared.get(apply.name) == given.trigger,
             started_at=started_at,
             wake=lambda: self._enqueue(key),
+            slots=self._slots,
             tasks=self._tasks,
             name=key.name,
         )
@@ -248,7 +262,8 @@ class KubernetesApplyReconciler:
             set_applied(apply, REASON_RETRYING, run.retrying, self._now())
         elif not apply.status.attempts:
             apply.status.error = ""
-            set_applied(apply, REASON_APPLYING, "", self._now())
+            waiting = "waits for its turn: see max_parallel_updates" if run.queued else ""
+            set_applied(apply, REASON_APPLYING, waiting, self._now())
 
     def _finish(self, apply: KubernetesApply, run: ApplyRun) -> float | None:
         status = apply.status

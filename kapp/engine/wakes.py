@@ -73,6 +73,15 @@ def _connected(obj: Object) -> tuple[str, bool]:
     return str(status.get("connectedAt") or ""), bool(status.get("error"))
 
 
+def allowed_contexts_changed(new: Object, old: Object | None) -> bool:
+    """Whether a Kappfile allows other contexts than before."""
+    return old is None or _allowed(new) != _allowed(old)
+
+
+def _allowed(obj: Object) -> object:
+    return (obj.get("status") or {}).get("allowedContexts")
+
+
 def owner_key(owner: type[TypedObject]) -> KeysOf:
     """The key of the `owner` that manages an object."""
 
@@ -91,6 +100,11 @@ def lost(get: Callable[[ObjectKey], Object | None], owner: type[TypedObject]) ->
         return of_owner(obj) if get(key_of(obj)) is None else ()
 
     return keys
+
+
+def all_of(others: Callable[[], Iterable[Object]]) -> KeysOf:
+    """The keys of all `others`."""
+    return lambda _obj: [key_of(other) for other in others()]
 
 
 def referring(

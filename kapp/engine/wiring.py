@@ -32,6 +32,7 @@ from kapp.controllers.cluster import ClusterReconciler
 from kapp.controllers.connections import Connections
 from kapp.controllers.evaluation import Evaluator
 from kapp.controllers.filewatch import FileWatchReconciler
+from kapp.controllers.guard import Guard
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.inventory import InventoryReconciler
 from kapp.controllers.inventory import keys_of as cluster_of_apply
@@ -90,9 +91,10 @@ class Wiring:
         now: Callable[[], datetime],
     ) -> None:
         self.manager = Manager("engine")
-        self.connections = Connections(resolve)
         self._client = client
         self._objects = TypedClient(client)
+        self._guard = Guard(self._objects)
+        self.connections = Connections(resolve, self._guard.permit)
         self._now = now
         self._store = store
         self._log = LogSink(store)
@@ -155,6 +157,7 @@ class Wiring:
             self.connections,
             self._inventories,
             self._live,
+            self._guard,
             self._log,
             self._waker("kubernetesapply"),
             self._now,
@@ -181,6 +184,13 @@ class Wiring:
                 FileWatch,
                 self._naming(KubernetesApply, wakes.restarting_watches),
                 matters=wakes.status_changed,
+            ),
+            self._source(
+                Kappfile,
+                wakes.all_of(
+                    self.manager.reflector(self._client, resource_of(KubernetesApply)).list
+                ),
+                matters=wakes.allowed_contexts_changed,
             ),
             self._source(
                 Cluster,

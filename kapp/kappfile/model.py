@@ -74,9 +74,13 @@ class KubernetesResource:
     location: str = ""
 
 
+DEFAULT_PARALLEL = 16
+"""How many resources are updated at once. Tilt's 3 is for builds; an apply only waits."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What a Kappfile sets for the whole run; the defaults are Tilt's.
+    """What a Kappfile sets for the whole run; the defaults are Tilt's, but for the first number.
 
     Attributes:
         allowed_contexts: contexts that may be written to though they are no local clusters.
@@ -84,7 +88,7 @@ class Settings:
     """
 
     allowed_contexts: frozenset[str] = frozenset()
-    max_parallel_updates: int = 3
+    max_parallel_updates: int = DEFAULT_PARALLEL
     upsert_timeout_s: float = 30.0
     server_side_apply: ServerSideApply = "auto"
     ci_grace_period_s: float = 0.0

@@ -18,7 +18,7 @@ from kapp.errors import Unreachable
 from kapp.machinery.objects import Json, Object, Resource, key_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import ObjectList, PatchType, WatchEvent
-from kapp.runtime.transport import REQUEST_TIMEOUT_S, Authorize, HttpTransport
+from kapp.runtime.transport import REQUEST_TIMEOUT_S, Authorize, HttpTransport, Permit
 
 # client-go's default page size: few round trips, and no answer that blocks a server for long.
 PAGE_SIZE = 500
@@ -38,6 +38,7 @@ class RemoteClient:
         server_hostname: name to verify in the certificate instead of the URL's host.
         proxy: URL of a proxy; "" for what the environment says, never for loopback.
         authorize: gives headers for each request, fresh ones after a 401.
+        permit: awaited before each write; raises to prevent it.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class RemoteClient:
         server_hostname: str = "",
         proxy: str = "",
         authorize: Authorize | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self.transport = HttpTransport(
             base_url,
@@ -59,6 +61,7 @@ class RemoteClient:
             server_hostname=server_hostname,
             proxy=proxy,
             authorize=authorize,
+            permit=permit,
         )
 
     @property

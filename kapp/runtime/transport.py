@@ -43,6 +43,9 @@ _ERROR_TEXT_LIMIT = 300
 Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
 """Gives the headers that authenticate a request; True asks for fresh ones after a 401."""
 
+Permit = Callable[[], Awaitable[None]]
+"""Awaited before a request that may change something; raises to prevent it."""
+
 _REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -74,6 +77,7 @@ class HttpTransport:
         server_hostname: name to verify in the certificate instead of the URL's host.
         proxy: URL of a proxy; "" for what the environment says (never for loopback).
         authorize: see `Authorize`.
+        permit: see `Permit`.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class HttpTransport:
         server_hostname: str = "",
         proxy: str = "",
         authorize: Authorize | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.unix_socket = unix_socket
@@ -94,6 +99,7 @@ class HttpTransport:
         self._server_hostname = server_hostname or None
         self._proxy = "" if unix_socket else proxy or environment_proxy(base_url)
         self._authorize = authorize
+        self._permit = permit
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
         self._closed = False
@@ -146,6 +152,8 @@ class HttpTransport:
         `repeatable`: send once more when a kept connection turns out to be dead. (aiohttp does so
         by itself for GET, PUT and DELETE.)
         """
+        if self._permit is not None and method != "GET":
+            await self._permit()
         for attempt in (1, 2):
             try:
                 async with self.stream(

@@ -84,6 +84,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
         error: The error of the last evaluation, also while the next one runs.
         evaluated_input: Names the input of the last evaluation.
         allowed_contexts: Contexts that it allows to be written to, besides local clusters.
+        max_parallel_updates: How many resources may be applied at once.
         resources: The resources that it declared, in order.
     """
 
@@ -93,6 +94,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
     error: str = ""
     evaluated_input: str = ""
     allowed_contexts: list[str] = []
+    max_parallel_updates: int = 0
     resources: list[str] = []
 
 

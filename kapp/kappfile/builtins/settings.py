@@ -49,7 +49,7 @@ def update_settings(
     """Set how changes are applied; what is not given stays as it is.
 
     Args:
-        max_parallel_updates: how many resources are updated at once (3).
+        max_parallel_updates: how many resources are applied at once (16).
         k8s_upsert_timeout_secs: after how many seconds applying one object fails (30).
         suppress_unused_image_warnings: accepted for Tiltfiles, as kapp builds no images yet.
         k8s_server_side_apply: `'auto'`, `'true'` or `'false'`.
