@@ -105,3 +105,7 @@ check-real: $(VENV)/.installed-dev ## The journeys and conformance tests against
 .PHONY: check-real-if-possible
 check-real-if-possible: $(VENV)/.installed-dev ## The same; says loudly where it cannot run
 	@$(REAL_CLUSTER) check-if-possible
+
+.PHONY: check-kills
+check-kills: $(VENV)/.installed-dev ## A hundred kill -9 of kapp, each at another moment of an apply
+	KAPP_TEST_KILLS=100 $(BIN)/pytest -n 0 tests/journeys/test_killed.py
