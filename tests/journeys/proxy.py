@@ -142,15 +142,13 @@ class Proxy:
                 await self._forward(request, answer=False)
             if fault.code:
                 return _status(fault)
-            assert request.transport is not None
-            request.transport.abort()
-            raise ConnectionResetError
+            return _cut(request)
         return await self._forward(request, answer=True)
 
     async def _forward(self, request: web.Request, *, answer: bool) -> web.StreamResponse:
         connection = self._connection
         if connection is None:
-            raise ConnectionResetError
+            return _cut(request)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
         headers |= await connection._authorize(False)
         url = connection.context.server + str(request.rel_url)
@@ -174,9 +172,7 @@ class Proxy:
                     await response.write_eof()
                 return response
         except (aiohttp.ClientError, OSError):
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError from None
+            return _cut(request)
 
     def _config(self) -> str:
         cluster = {"name": CONTEXT, "cluster": {"server": f"http://127.0.0.1:{self._port}"}}
@@ -191,6 +187,12 @@ class Proxy:
                 "users": [{"name": "nobody", "user": {}}],
             }
         )
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _status(fault: Fault) -> web.Response:
