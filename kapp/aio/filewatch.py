@@ -53,12 +53,14 @@ class EntryChange(NamedTuple):
         complete: False while more is to be expected.
         structural: it appeared or went.
         directory: it is a directory, so what must be watched may have changed.
+        created: there was no such entry before.
     """
 
     path: str
     complete: bool
     structural: bool
     directory: bool
+    created: bool = False
 
 
 class Backend(Protocol):
@@ -119,6 +121,8 @@ class PathWatcher:
         self._first_change_at = 0.0
         self._last_change_at = 0.0
         self._changed: set[str] = set()
+        # Of the changed ones those that did not exist before.
+        self._created: set[str] = set()
         # Changes of which more is to be expected, and until when.
         self._unfinished: dict[str, float] = {}
         # Where a link leads: a change there is a change of the path that was asked for.
@@ -181,12 +185,22 @@ class PathWatcher:
     def _note(self, changes: Iterable[EntryChange]) -> None:
         for change in changes:
             for path in self._asked_for(change):
+                if change.created and path not in self._changed:
+                    self._created.add(path)
+                elif path in self._created and change.structural and not change.created:
+                    self._forget(path)  # a file that somebody needed for a moment
+                    continue
                 self._changed.add(path)
                 if change.complete:
                     self._unfinished.pop(path, None)
                 else:
                     settle_s = UNFINISHED_SETTLE_S if change.structural else WRITING_SETTLE_S
                     self._unfinished[path] = self._loop.time() + settle_s
+
+    def _forget(self, path: str) -> None:
+        self._changed.discard(path)
+        self._created.discard(path)
+        self._unfinished.pop(path, None)
 
     def _rearm(self) -> None:
         before, missing = self._directories, self._missing
@@ -219,7 +233,11 @@ class PathWatcher:
             return
         if path in self._paths:
             yield path
-        elif self._in_tree(path) or (change.structural and os.path.dirname(path) in self._listed):
+        elif self._in_tree(path):
+            yield path
+        elif os.path.dirname(path) in self._listed and (
+            change.structural or path in self._unfinished
+        ):
             yield path
 
     def _in_tree(self, path: str) -> bool:
@@ -264,6 +282,7 @@ class PathWatcher:
         changed = self._changed - unfinished.keys()
         self._changed &= unfinished.keys()
         self._unfinished = unfinished
+        self._created &= self._changed
         if self._changed:
             self._set_timer()
         if changed:

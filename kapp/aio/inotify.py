@@ -113,7 +113,9 @@ def _everything(directory: str) -> list[EntryChange]:
 def _change(path: str, mask: int) -> EntryChange:
     directory = bool(mask & (_IS_DIR | _DELETE_SELF | _MOVE_SELF))
     complete = directory or bool(mask & (_CLOSE_WRITE | _MOVED_TO))
-    return EntryChange(path, complete, bool(mask & _STRUCTURAL), directory)
+    return EntryChange(
+        path, complete, bool(mask & _STRUCTURAL), directory, created=bool(mask & _CREATE)
+    )
 
 
 def _error(what: str) -> KappError:

@@ -6,7 +6,9 @@ running in the background does not hold the evaluation up.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -84,16 +86,28 @@ def _start(
 def _wait(
     process: subprocess.Popen[bytes], files: Sequence[IO[bytes]], cancelled: Callable[[], bool]
 ) -> None:
-    while True:
-        try:
-            process.wait(POLL_INTERVAL_S)
-            return
-        except subprocess.TimeoutExpired:
-            pass
+    while not _ended(process):
         if cancelled():
             raise KappfileError("the evaluation was cancelled", cancelled=True)
         if any(os.fstat(file.fileno()).st_size > MAX_OUTPUT_BYTES for file in files):
             raise KappfileError(f"the command printed over {MAX_OUTPUT_BYTES >> 20} MiB")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended; waits for that for POLL_INTERVAL_S."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not on Linux: a wait that looks now and then
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_INTERVAL_S)
+        return process.returncode is not None
+    try:
+        watched = select.poll()
+        watched.register(descriptor, select.POLLIN)
+        watched.poll(POLL_INTERVAL_S * 1000)
+    finally:
+        os.close(descriptor)
+    return process.poll() is not None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -264,3 +264,19 @@ async def test_a_link_on_the_way_is_replaced(watch: Watch, tmp_path: Path, way: 
         assert path.read_text() == version
     path.write_text("now")
     await seen.until(path)
+
+
+async def test_a_temporary_file_is_no_change(tmp_path: Path) -> None:
+    """In a tree, what came and went again is not reported, and nobody waits for it."""
+    file, temporary = tmp_path / "a.yaml", tmp_path / "a.yaml.swp"
+    file.write_text("one")
+    seen = Seen()
+    watcher = PathWatcher([str(tmp_path)], (), seen)
+    for text in ("two", "three"):
+        temporary.write_text(text)
+        temporary.replace(file)
+        assert await seen.until(file) == [str(file)]
+    file.write_text("four")
+    file.unlink()
+    assert await seen.until(file) == [str(file)]
+    watcher.close()
