@@ -63,7 +63,7 @@ def test_durations(written, seconds):
         (
             "update_settings(max_parallel_updates=0)",
             "update_settings: `max_parallel_updates` must be at least 1 "
-            "(max_parallel_updates: how many resources are updated at once (3))",
+            "(max_parallel_updates: how many resources are applied at once (16))",
         ),
         (
             "update_settings(k8s_server_side_apply=True)",
