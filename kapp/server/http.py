@@ -27,7 +27,7 @@ from kapp.machinery.status import ApiError, bad_request
 from kapp.server.auth import Guard
 from kapp.server.listeners import BACKLOG, TlsListener, UnixListener
 from kapp.server.malformed import protocol_log
-from kapp.server.watch import WatchStream
+from kapp.server.watch import Rhythm, WatchStream
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class Server:
         self._ready = ready
         self._runners: list[web.AppRunner] = []
         self._watches: set[WatchStream] = set()
+        self._rhythm = Rhythm()
 
     async def listen(self, listener: Listener) -> None:
         """Open one more listener. Raises OSError when the address is taken."""
@@ -144,7 +145,7 @@ class Server:
         return await self._watch(request, answer)
 
     async def _watch(self, request: web.Request, answer: WatchResponse) -> web.StreamResponse:
-        watch = WatchStream(answer)
+        watch = WatchStream(answer, self._rhythm)
         self._watches.add(watch)
         try:
             return await watch.run(request)

@@ -2,6 +2,8 @@
 
 Invariants:
 - An event that comes after a pause is sent at once; those that follow it closely share writes.
+- Watches that see the same events are written to together, with the same bytes: then a delivery
+  costs little more than its system call.
 - A client that does not read stops nothing: the selection is overtaken by its log and the client
   is told 410, or the watch's time runs out.
 - The watch ends with its client, with its time, or with the server, and frees its cursor.
@@ -18,10 +20,12 @@ from aiohttp import web
 from kapp.machinery.requests import WatchResponse
 from kapp.machinery.watching import error_line
 
-# Events this close together share a write; under lasting load a watcher is written to at most 50
+# Events this close together share a write; under lasting load a watcher is written to at most 25
 # times a second, whatever the rate of events: each write costs about as much as 20 events.
 _COALESCE_S = 0.005
-_LONGEST_COALESCE_S = 0.02
+_LONGEST_COALESCE_S = 0.04
+# With more than this unsent, a client is waited for.
+_UNSENT_BYTES = 1 << 16
 # Source: minRequestTimeout of k8s.io/apiserver: spread over twice this, so that clients do not
 # come back all at once.
 _DEFAULT_TIMEOUT_S = 1800
@@ -31,19 +35,75 @@ _BOOKMARK_S = 60.0
 _END_S = 0.2
 
 
-class WatchStream:
-    """One client's watch."""
+class Rhythm:
+    """When the watches of one server are written to; no more than one timer for all of them."""
 
-    def __init__(self, watch: WatchResponse) -> None:
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now: set[WatchStream] = set()
+        self._later: set[WatchStream] = set()
+        self._pause_s = _COALESCE_S
+        self._last_beat = 0.0
+        self._framed: tuple[bytes, bytes] = (b"", b"")
+
+    def wake(self, stream: WatchStream) -> None:
+        """Have `stream.flush` called: soon, or with others if it was written to a moment ago."""
+        time = self._loop.time()
+        if time - stream.last_write >= _LONGEST_COALESCE_S:
+            if not self._now:
+                self._loop.call_soon(self._flush_now)
+            self._now.add(stream)
+            return
+        if not self._later:
+            if time - self._last_beat > 2 * _LONGEST_COALESCE_S:
+                self._pause_s, self._last_beat = _COALESCE_S, time
+            self._loop.call_at(self._last_beat + self._pause_s, self._beat)
+        self._later.add(stream)
+
+    def framed(self, chunk: bytes) -> bytes:
+        """The bytes as a chunk of HTTP/1.1's chunked encoding; the same for the same bytes."""
+        if self._framed[0] is not chunk:
+            self._framed = (chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        return self._framed[1]
+
+    def _flush_now(self) -> None:
+        streams, self._now = self._now, set()
+        for stream in streams:
+            stream.flush()
+
+    def _beat(self) -> None:
+        self._last_beat = self._loop.time()
+        self._pause_s = min(2 * self._pause_s, _LONGEST_COALESCE_S)
+        streams, self._later = self._later, set()
+        for stream in streams:
+            stream.flush()
+        self._framed = (b"", b"")
+
+
+class WatchStream:
+    """One client's watch.
+
+    What comes is written by `flush`, straight to the connection. The task that runs the watch only
+    begins and ends it, sends bookmarks, and writes while the client is slow.
+
+    Attributes:
+        last_write: when something was written, by the loop's clock.
+    """
+
+    def __init__(self, watch: WatchResponse, rhythm: Rhythm) -> None:
+        self.last_write = 0.0
         self._watch = watch
-        self._woken = asyncio.Event()
+        self._rhythm = rhythm
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._needed = asyncio.Event()  # the task has something to do
+        self._behind = False
         self._stopped = False
-        watch.selection.on_wake(self._woken.set)
 
     def stop(self) -> None:
         """End it soon, as if its time had run out."""
         self._stopped = True
-        self._woken.set()
+        self._needed.set()
 
     async def run(self, request: web.Request) -> web.StreamResponse:
         """Answer the request; returns when the watch has ended."""
@@ -57,6 +117,7 @@ class WatchStream:
             )
             response.enable_chunked_encoding()
             await response.prepare(request)
+            self._transport = request.transport
             timeout_s = watch.timeout_s or _DEFAULT_TIMEOUT_S * (1 + random.random())
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
@@ -66,6 +127,23 @@ class WatchStream:
             return response
         finally:
             watch.selection.close()
+
+    def flush(self) -> None:
+        """Write what has come, unless the client is behind: then its task does."""
+        transport = self._transport
+        if transport is None or self._behind or self._stopped:
+            return
+        while not transport.is_closing():
+            if transport.get_write_buffer_size() > _UNSENT_BYTES:
+                self._behind = True
+                break
+            chunk = self._taken()
+            if not chunk:
+                break
+            transport.write(self._rhythm.framed(chunk))
+            self.last_write = self._loop.time()
+        if self._behind or self._watch.selection.closed:
+            self._needed.set()
 
     async def _end(self, request: web.Request, response: web.StreamResponse) -> None:
         """Say how far it got, and end the response; one that cannot be written to is cut off."""
@@ -86,35 +164,32 @@ class WatchStream:
             await response.write(chunk)
 
     async def _send(self, response: web.StreamResponse) -> None:
-        loop = asyncio.get_running_loop()
         selection = self._watch.selection
-        last_write, pause_s = loop.time(), _COALESCE_S
-        timer = loop.call_later(_BOOKMARK_S, self._woken.set)
+        selection.on_wake(lambda: self._rhythm.wake(self))
+        self._behind = True  # something may have come while the first events were sent
+        timer = self._loop.call_later(_BOOKMARK_S, self._needed.set)
         try:
             while not self._stopped:
-                self._woken.clear()
-                chunk = self._taken()
-                if chunk:
-                    await response.write(chunk)
-                    last_write = loop.time()
-                    continue
+                self._needed.clear()
+                if self._behind:
+                    await self._catch_up(response)
                 if selection.closed:
                     if selection.error is not None:
                         await response.write(error_line(selection.error))
                     return
-                if loop.time() >= timer.when():
+                if self._loop.time() >= timer.when():
                     await self._bookmark(response)
-                    timer = loop.call_later(_BOOKMARK_S, self._woken.set)
-                await self._woken.wait()
-                # Woken again right after a write: there is a burst, so wait for more of it.
-                since_s = loop.time() - last_write
-                if since_s < pause_s and not self._stopped:
-                    await asyncio.sleep(pause_s - since_s)
-                    pause_s = min(2 * pause_s, _LONGEST_COALESCE_S)
-                else:
-                    pause_s = _COALESCE_S
+                    timer = self._loop.call_later(_BOOKMARK_S, self._needed.set)
+                await self._needed.wait()
         finally:
             timer.cancel()
+
+    async def _catch_up(self, response: web.StreamResponse) -> None:
+        """Write at the client's speed until nothing is left to write."""
+        while chunk := self._taken():
+            await response.write(chunk)
+            self.last_write = self._loop.time()
+        self._behind = False
 
     def _taken(self) -> bytes:
         """Lines of what has come; nothing arms the next wake-up."""
