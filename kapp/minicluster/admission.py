@@ -3,6 +3,7 @@
 - Content needs a namespace that exists and is not ending (NamespaceLifecycle).
 - Some namespaces cannot be deleted.
 - A Service gets a cluster IP, and node ports, that no other Service has.
+- A claim without a storage class gets the default one.
 - A DaemonSet gets a number that grows with its template.
 
 Source: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle and
@@ -32,6 +33,7 @@ from kapp.minicluster import addresses
 DEFAULT_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 """Made at start; the cluster's own, so they stay."""
 
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 _IMMORTAL = frozenset(("default", "kube-public", "kube-system"))
 _NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
@@ -51,6 +53,8 @@ class Admission:
             _count_templates(new, old)
         if kind.group:
             return
+        if kind.plural == "persistentvolumeclaims" and operation == "CREATE":
+            self._give_class(new)
         if kind.plural == "namespaces" and operation == "DELETE" and name_of(new) in _IMMORTAL:
             raise _forbidden(kind, new, "this namespace may not be deleted")
         if (
@@ -80,6 +84,17 @@ class Admission:
                     )
                 ],
             )
+
+    def _give_class(self, claim: Object) -> None:
+        """A claim that names no class gets the default one (DefaultStorageClass)."""
+        spec = claim.get("spec")
+        if not isinstance(spec, dict) or spec.get("storageClassName") is not None:
+            return
+        for _, entry in self._store.list("storageclasses.storage.k8s.io"):
+            storage_class = entry.object()
+            if annotations_of(storage_class).get(DEFAULT_CLASS) == "true":
+                spec["storageClassName"] = name_of(storage_class)
+                return
 
     def _complete_service(self, kind: Kind, new: Object, old: Object | None) -> None:
         spec: dict[str, Any] = new["spec"]

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +20,12 @@ import msgspec
 
 from kapp.machinery.objects import ObjectKey, Resource
 from kapp.machinery.registry import Registry
+from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
 from kapp.minicluster import credentials, protobuf
-from kapp.minicluster.admission import DEFAULT_NAMESPACES, Admission
+from kapp.minicluster.admission import DEFAULT_CLASS, DEFAULT_NAMESPACES, Admission
 from kapp.minicluster.controllers.namespace import NAMESPACES
+from kapp.minicluster.controllers.volumes.claims import CLASSES, PROVISIONER
 from kapp.minicluster.controllers.wiring import add_controllers
 from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.minicluster.kinds import new_scheme
@@ -41,6 +44,17 @@ from kapp.server.tls import write_kubeconfig, write_private
 _log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+
+
+STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "standard", "annotations": {DEFAULT_CLASS: "true"}},
+    "provisioner": PROVISIONER,
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "Immediate",
+}
+"""Its volumes are directories of this machine."""
 
 
 def _utc_now() -> datetime:
@@ -97,6 +111,7 @@ class Cluster:
         self._custom_kinds.restore()
         _log.info("state restored", extra={"objects": restored})
         await self._make_namespaces()
+        await self._make_storage_class()
         token, _ = await asyncio.gather(
             asyncio.to_thread(credentials.ensure, self._directory, self._now),
             self._node.start(),
@@ -125,6 +140,16 @@ class Cluster:
                     NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
                 )
 
+    async def _make_storage_class(self) -> None:
+        """The class of claims that name none; made once, so that it may be deleted."""
+        made = self._directory.path / "storage-class"
+        if made.exists():
+            return
+        client = LocalClient(self._registry, manager="kube-apiserver")
+        with contextlib.suppress(ApiError):
+            await client.create(CLASSES, deepcopy(STORAGE_CLASS))
+        made.touch(mode=0o600)
+
     def _control(self) -> None:
         add_controllers(
             self._manager,
@@ -133,6 +158,7 @@ class Cluster:
             custom_kinds=self._custom_kinds,
             may_surge=lambda: self._node.mode == "namespaces",
             root_ca=self._directory.certificate.read_text(),
+            volumes_root=self._directory.node / "claims",
             now=self._now,
         )
         self._manager.start()

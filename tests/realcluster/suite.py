@@ -18,6 +18,7 @@ _TESTS = (
     "tests/minicluster/test_kubectl_pods.py",
     "tests/minicluster/test_kubectl_sets.py",
     "tests/minicluster/test_kubectl_stored.py",
+    "tests/minicluster/test_kubectl_volumes.py",
     "tests/conformance",
     "tests/fieldownership",
     "tests/engine",

@@ -31,6 +31,7 @@ from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED
 from kapp.minicluster.controllers.recorder import Recorder
 from kapp.minicluster.controllers.replicaset import PODS
+from kapp.minicluster.controllers.volumes.matching import claims_used, is_bound
 from kapp.minicluster.quantities import parse_quantity
 from kapp.runtime.client import Client, PatchType
 from kapp.runtime.reflector import Reflector
@@ -69,15 +70,22 @@ class SchedulerReconciler:
         client: the cluster.
         pods: mirror of Pods, indexed by `node_index`.
         nodes: the nodes.
+        claims: the claims that pods mount.
         now: wall time.
     """
 
     def __init__(
-        self, client: Client, pods: Mirror, nodes: Reflector, now: Callable[[], datetime]
+        self,
+        client: Client,
+        pods: Mirror,
+        nodes: Reflector,
+        claims: Mirror,
+        now: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._pods = pods
         self._nodes = nodes
+        self._claims = claims
         self._now = now
         self._recorder = Recorder(client, SCHEDULER_NAME, now)
 
@@ -86,6 +94,10 @@ class SchedulerReconciler:
         pod = self._pods.get(key)
         if pod is None or not needs_node(pod):
             return None
+        if problem := self._claim_problem(pod):
+            total = len(self._nodes.list())
+            await self._refuse(pod, f"0/{total} nodes are available: {problem}. not found")
+            return _RETRY_S
         reasons: Counter[str] = Counter()
         nodes = sorted(self._nodes.list(), key=name_of)
         for node in nodes:
@@ -97,6 +109,19 @@ class SchedulerReconciler:
                 return None
         await self._refuse(pod, _sentence(len(nodes), reasons))
         return _RETRY_S
+
+    def _claim_problem(self, pod: Object) -> str:
+        """Why the pod's claims keep it waiting; "" if they do not."""
+        namespace = key_of(pod).namespace
+        for name in sorted(claims_used(pod)):
+            claim = self._claims.get(ObjectKey(namespace, name))
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if is_deleting(claim):
+                return f'persistentvolumeclaim "{name}" is being deleted'
+            if not is_bound(claim):
+                return "pod has unbound immediate PersistentVolumeClaims"
+        return ""
 
     async def _bind(self, pod: Object, node: str) -> None:
         key = key_of(pod)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 
 from kapp.machinery.objects import (
     Object,
@@ -63,6 +64,18 @@ from kapp.minicluster.controllers.scheduler import (
 )
 from kapp.minicluster.controllers.statefulset import StatefulSetReconciler
 from kapp.minicluster.controllers.statefulset.reconciler import STATEFUL_SETS
+from kapp.minicluster.controllers.volumes.claims import (
+    CLAIMS,
+    CLASSES,
+    VOLUMES,
+    ClaimReconciler,
+)
+from kapp.minicluster.controllers.volumes.matching import (
+    claim_user_index,
+    claims_used,
+    is_bound,
+)
+from kapp.minicluster.controllers.volumes.volumes import VolumeReconciler
 from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.runtime.client import Client
 from kapp.runtime.controller import Controller, Source
@@ -78,6 +91,7 @@ def add_controllers(
     custom_kinds: CustomKinds,
     may_surge: Callable[[], bool],
     root_ca: str,
+    volumes_root: Path,
     now: Callable[[], datetime],
 ) -> None:
     """Add every controller of the embedded cluster to `manager`.
@@ -89,6 +103,7 @@ def add_controllers(
         custom_kinds: the custom kinds that are served.
         may_surge: whether two pods can listen on one port.
         root_ca: the cluster's CA certificate, PEM.
+        volumes_root: where the directories of claims are.
         now: wall time.
     """
     pods = manager.reflector(client, PODS)
@@ -96,6 +111,7 @@ def add_controllers(
     nodes = manager.reflector(client, NODES)
     services = manager.reflector(client, SERVICES)
     owned_pods = Mirror(pods, pod_index)
+    claims = Mirror(manager.reflector(client, CLAIMS), _nothing)
     owned_sets = Mirror(sets, set_index)
     deployed = manager.reflector(client, DEPLOYMENTS)
     deployments = Mirror(deployed, _nothing)
@@ -109,10 +125,11 @@ def add_controllers(
         ),
         Controller(
             "scheduler",
-            SchedulerReconciler(client, Mirror(pods, node_index), nodes, now),
+            SchedulerReconciler(client, Mirror(pods, node_index), nodes, claims, now),
             [
                 Source(client=client, resource=PODS, map=_if_unscheduled),
                 Source(client=client, resource=NODES, map=_unscheduled(pods)),
+                Source(client=client, resource=CLAIMS, map=_unscheduled(pods)),
             ],
             # One at a time: each decision counts what the one before took.
             workers=1,
@@ -167,8 +184,56 @@ def add_controllers(
     for controller in (
         *_batch(manager, client, pods, owned_pods, now),
         *_with_history(manager, client, nodes, owned_pods, now),
+        *_volumes(manager, client, pods, claims, volumes_root, now),
     ):
         manager.add(controller)
+
+
+def _volumes(
+    manager: Manager,
+    client: Client,
+    pods: Reflector,
+    claims: Mirror,
+    root: Path,
+    now: Callable[[], datetime],
+) -> Iterable[Controller]:
+    """PersistentVolumes and their claims."""
+    known = manager.reflector(client, VOLUMES)
+    claimed = manager.reflector(client, CLAIMS)
+    volumes = Mirror(known, _nothing)
+    users = Mirror(pods, claim_user_index)
+    classes = manager.reflector(client, CLASSES)
+
+    def unbound(_obj: Object) -> Iterable[ObjectKey]:
+        return [key_of(claim) for claim in claimed.list() if not is_bound(claim)]
+
+    def volume_of(claim: Object) -> Iterable[ObjectKey]:
+        name = claim["spec"].get("volumeName")
+        return (ObjectKey("", name),) if name else ()
+
+    def claims_of(pod: Object) -> Iterable[ObjectKey]:
+        return [ObjectKey(key_of(pod).namespace, name) for name in claims_used(pod)]
+
+    yield Controller(
+        "persistentvolumeclaim",
+        ClaimReconciler(client, claims, volumes, known, classes, users, root, now),
+        [
+            Source(client=client, resource=CLAIMS),
+            Source(client=client, resource=VOLUMES, map=unbound),
+            Source(client=client, resource=CLASSES, map=unbound),
+            Source(client=client, resource=PODS, map=claims_of),
+        ],
+        # One at a time: a volume is given to who comes first.
+        workers=1,
+    )
+    yield Controller(
+        "persistentvolume",
+        VolumeReconciler(client, volumes, claims, root, now),
+        [
+            Source(client=client, resource=VOLUMES),
+            Source(client=client, resource=CLAIMS, map=volume_of),
+        ],
+    )
 
 
 def _with_history(

@@ -7,11 +7,14 @@ from kapp.machinery.scheme import ALL_VERBS, Kind, Subresource
 from kapp.minicluster import openapi
 from kapp.minicluster.columns import core as core_columns
 from kapp.minicluster.columns import pods as pod_columns
+from kapp.minicluster.columns import volumes as volume_columns
 from kapp.minicluster.defaults import core as core_defaults
 from kapp.minicluster.defaults import pods as pod_defaults
+from kapp.minicluster.defaults import volumes as volume_defaults
 from kapp.minicluster.roundtrip import typed
 from kapp.minicluster.validation import core as core_validation
 from kapp.minicluster.validation import pods as pod_validation
+from kapp.minicluster.validation import volumes as volume_validation
 
 _ONE_BY_ONE = tuple(verb for verb in ALL_VERBS if verb != "deletecollection")
 
@@ -184,4 +187,47 @@ EVENT = Kind(
     strategic=True,
 )
 
-KINDS = (CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT, SERVICE)
+PERSISTENT_VOLUME = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolume",
+    plural="persistentvolumes",
+    short_names=("pv",),
+    columns=volume_columns.PERSISTENT_VOLUMES,
+    schema=openapi.schema("core.v1.PersistentVolume"),
+    definitions=openapi.definitions(),
+    default=volume_defaults.persistent_volume,
+    validate=volume_validation.persistent_volume,
+    counts_generations=False,
+    finalizers=("kubernetes.io/pv-protection",),
+    strategic=True,
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    plural="persistentvolumeclaims",
+    short_names=("pvc",),
+    namespaced=True,
+    columns=volume_columns.PERSISTENT_VOLUME_CLAIMS,
+    schema=openapi.schema("core.v1.PersistentVolumeClaim"),
+    definitions=openapi.definitions(),
+    default=volume_defaults.persistent_volume_claim,
+    validate=volume_validation.persistent_volume_claim,
+    counts_generations=False,
+    finalizers=("kubernetes.io/pvc-protection",),
+    strategic=True,
+)
+
+KINDS = (
+    CONFIG_MAP,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+)

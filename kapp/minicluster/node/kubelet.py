@@ -13,6 +13,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from kapp.aio.supervise import TaskGroup
@@ -27,6 +28,7 @@ from kapp.machinery.objects import (
 from kapp.machinery.status import ApiError
 from kapp.minicluster.node import podspec, status
 from kapp.minicluster.node.admission import admit
+from kapp.minicluster.node.claims import claim_path
 from kapp.minicluster.node.containers import BACKOFF_S, Containers
 from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.files import PodFiles, remove_unknown
@@ -171,6 +173,7 @@ class Node:
             capacity=self._registration.capacity,
             config_map=lambda namespace, name: config_maps.get(ObjectKey(namespace, name)),
             secret=lambda namespace, name: secrets.get(ObjectKey(namespace, name)),
+            claim_path=partial(claim_path, self._client),
             addresses=lambda: {state.address for state in self._states.values()},
         )
         if self._with_services:

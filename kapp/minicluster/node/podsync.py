@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class PodSync:
         capacity: Mapping[str, str],
         config_map: Find,
         secret: Find,
+        claim_path: Callable[[str, str], Awaitable[str]],
         addresses: Callable[[], set[str]],
     ) -> None:
         self._runtime = runtime
@@ -65,6 +66,7 @@ class PodSync:
         self._capacity = capacity
         self._config_map = config_map
         self._secret = secret
+        self._claim_path = claim_path
         self._addresses = addresses
         self._hosts = itertools.cycle(range(_FIRST_HOST, _LAST_HOST))
         self._memory: dict[tuple[str, str], str] = {}
@@ -185,7 +187,8 @@ class PodSync:
         elif "hostPath" in volume:
             volumes.prepare_host_path(volume["hostPath"])
         elif "persistentVolumeClaim" in volume:
-            volumes.empty_directory(self._claim(state, volume))
+            name = volume["persistentVolumeClaim"]["claimName"]
+            state.claims[name] = await self._claim_path(state.key.namespace, name)
         elif (volume.get("emptyDir") or {}).get("medium") == "Memory":
             key = (state.uid, volume["name"])
             if key not in self._memory and self._runtime.mode == "namespaces":
@@ -198,11 +201,6 @@ class PodSync:
                 f'volume "{volume["name"]}": the embedded cluster has no {kind} volumes'
             )
 
-    def _claim(self, state: PodState, volume: Mapping[str, Any]) -> Path:
-        """The directory of a claim: outlives its pods, shared by those that use it."""
-        name = volume["persistentVolumeClaim"]["claimName"]
-        return self._state_dir / "claims" / f"{state.key.namespace}_{name}"
-
     def _sources(self, state: PodState) -> dict[str, str]:
         files, found = PodFiles(self._state_dir, state.pod), {}
         for volume in state.pod["spec"].get("volumes") or ():
@@ -210,7 +208,7 @@ class PodSync:
             if "hostPath" in volume:
                 found[name] = str(volume["hostPath"]["path"])
             elif "persistentVolumeClaim" in volume:
-                found[name] = str(self._claim(state, volume))
+                found[name] = state.claims[volume["persistentVolumeClaim"]["claimName"]]
             else:
                 found[name] = self._memory.get((state.uid, name)) or str(files.volume(name))
         return found

@@ -82,7 +82,10 @@ class ContainerState:
 
 @dataclass
 class PodState:
-    """A pod that the node runs, or has run and not yet forgotten."""
+    """A pod that the node runs, or has run and not yet forgotten.
+
+    `claims` are the directories of its claims, by their names.
+    """
 
     uid: str
     key: ObjectKey
@@ -96,6 +99,7 @@ class PodState:
     failed_message: str = ""
     problem: str = ""
     written: dict[str, Any] | None = None
+    claims: dict[str, str] = field(default_factory=dict)
     volumes_version: tuple[tuple[str, str], ...] = ()
 
     def running(self) -> list[ContainerState]:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from copy import deepcopy
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,7 @@ class World:
             custom_kinds=CustomKinds(self.registry),
             may_surge=lambda: self.may_surge,
             root_ca="-----BEGIN CERTIFICATE-----\n",
+            volumes_root=Path("/nonexistent"),
             now=lambda: datetime.now(UTC),
         )
         kubelet = Kubelet(self.client)

@@ -37,11 +37,11 @@ from kapp.minicluster.controllers.statefulset.identity import (
     ordinals,
     revision_of,
 )
+from kapp.minicluster.controllers.volumes.claims import CLAIMS
 from kapp.minicluster.quantities import scaled
 from kapp.runtime.client import Client
 
 STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet", True)
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True)
 
 
 class StatefulSetReconciler:
