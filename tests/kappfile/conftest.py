@@ -51,6 +51,12 @@ class Project:
             self.run(text)
         return caught.value
 
+    def fails_at(self, path: Path) -> KappfileError:
+        """The error of a Kappfile of another name."""
+        with pytest.raises(KappfileError) as caught:
+            evaluate(path, context=self.context, env=self.env, cache=self.cache)
+        return caught.value
+
     def report(self, text: str | None = None) -> str:
         """The whole error text, the project's directory replaced by ROOT."""
         return self.fails(text).report().replace(str(self.root), "ROOT")
