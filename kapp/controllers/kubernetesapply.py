@@ -336,7 +336,12 @@ class KubernetesApplyReconciler:
         spec, template = apply.spec, apply.spec.kubernetes_discovery_template_spec
         owners = [] if spec.discovery_strategy == "selectors-only" else results
         refs = [applied_object(obj) for obj in owners if may_own_pods(obj)]
-        watches = [KubernetesWatchRef(uid=r.uid, namespace=r.namespace, name=r.name) for r in refs]
+        # What is in no namespace does not say where its pods would be: extraSelectors do.
+        watches = [
+            KubernetesWatchRef(uid=r.uid, namespace=r.namespace, name=r.name)
+            for r in refs
+            if r.namespace
+        ]
         if template is not None and template.extra_selectors:
             spaces = {one.namespace for one in apply.status.objects if one.namespace}
             spaces -= {watch.namespace for watch in watches}

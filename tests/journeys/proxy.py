@@ -157,7 +157,7 @@ class Proxy:
                 request.method,
                 aiohttp.client.URL(url, encoded=True),
                 headers=headers,
-                data=await request.read(),
+                data=await request.read() or None,
                 server_hostname=connection.context.tls_server_name or None,
             ) as upstream:
                 kept = {k: v for k, v in upstream.headers.items() if k.lower() not in _HOP_BY_HOP}
