@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
 
     def resource_names(self) -> set[str]:
         """The resources it declares; none after an error."""
-        return {one.name for one in self.result.resources} if self.result is not None else set()
+        return set(self.result.names) if self.result is not None else set()
 
 
 class Evaluator:

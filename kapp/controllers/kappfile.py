@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from kapp.api.typed import TypedClient, encode, owner_name
+from kapp.api.v1alpha1.cmd import Cmd
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kappfile import (
@@ -33,8 +34,8 @@ from kapp.controllers.evaluation import Evaluator, Outcome
 from kapp.controllers.logsink import LogSink
 from kapp.errors import KappError
 from kapp.kappfile.context import KubeContextInfo, check_context
-from kapp.kappfile.model import UNCATEGORIZED, Settings
-from kapp.machinery.objects import Object, ObjectKey, format_micro_time
+from kapp.kappfile.model import UNCATEGORIZED, KubernetesResource, LocalResource, Settings
+from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
 
 T = TypeVar("T", bound=TypedObject)
 
@@ -96,8 +97,8 @@ class KappfileReconciler:
     def keys_of_watch(self, obj: Object) -> Iterable[ObjectKey]:
         """For the source of FileWatches: whose it is; notes its event, to end stale evaluations."""
         name = owner_name(obj, Kappfile)
-        if not name:
-            return ()
+        if name_of(obj) != name:
+            return ()  # one of a resource
         # A changed object is shown twice, as it is and as it was: the later event counts.
         seen = str((obj.get("status") or {}).get("lastEventTime") or "")
         self._newest_event[name] = max(seen, self._newest_event.get(name, ""))
@@ -201,7 +202,7 @@ class KappfileReconciler:
         return files or ["spec"]
 
     def _refusal(self, outcome: Outcome) -> KappError | None:
-        if outcome.result is None or not outcome.result.resources:
+        if outcome.result is None or not outcome.result.names:
             return None
         allowed = outcome.result.settings.allowed_contexts
         refusal = check_context(self._options.context, allowed)
@@ -231,7 +232,7 @@ class KappfileReconciler:
             max_parallel_updates=old.max_parallel_updates
             if settings is None
             else settings.max_parallel_updates,
-            resources=old.resources if result is None else [one.name for one in result.resources],
+            resources=old.resources if result is None else result.names,
         )
         await self._objects.write_status(kappfile, before)
 
@@ -251,20 +252,25 @@ class KappfileReconciler:
             kappfile,
             ConfigMap,
             [
-                wants.disabling_of(
-                    kappfile, one, disabled=bool(selected) and one.name not in selected
-                )
-                for one in resources
+                wants.disabling_of(kappfile, one, disabled=bool(selected) and one not in selected)
+                for one in outcome.result.names
             ],
             overwrite=False,
         )
-        uis = [wants.ui_of(kappfile, one, order) for order, one in enumerate(resources, 1)]
+        local = outcome.result.local_resources
+        all_resources: list[LocalResource | KubernetesResource] = [*local, *resources]
+        uis = [wants.ui_of(kappfile, one, order) for order, one in enumerate(all_resources, 1)]
         applies = [
             wants.apply_of(kappfile, one, settings, forwards=options.port_forwards)
             for one in resources
         ]
-        # Before the applies, which look there for what they depend on.
+        watches = [wants.deps_of(kappfile, one, settings) for one in local]
+        # Before the applies and Cmds, which look there for what they depend on.
         await self._keep(kappfile, UIResource, [wants.own_ui(kappfile), *uis])
+        # Before the Cmds, which the first event of each would start a second time.
+        await self._keep(kappfile, FileWatch, [one for one in watches if one is not None])
+        cmds = [cmd for one in local for cmd in wants.cmds_of(kappfile, one)]
+        await self._keep(kappfile, Cmd, cmds)
         await self._keep(kappfile, KubernetesApply, sorted(applies, key=_after_uncategorized))
 
     async def _keep(
@@ -279,7 +285,8 @@ class KappfileReconciler:
                 await self._objects.ensure(obj, current)
         names = {obj.metadata.name for obj in wanted}
         for name, obj in existing.items():
-            if name not in names and _is_owned(obj, kappfile):
+            is_its_watch = cls is FileWatch and name == kappfile.metadata.name
+            if name not in names and _is_owned(obj, kappfile) and not is_its_watch:
                 await self._objects.delete(cls, name)
 
     def _say(self, name: str, outcome: Outcome, error: KappError | None) -> None:

@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from kapp.api.typed import owned_by
+from kapp.api.v1alpha1.cmd import Cmd, CmdSpec
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.filewatch import FileWatch, FileWatchSpec, IgnoreDef
 from kapp.api.v1alpha1.kappfile import Kappfile
@@ -18,10 +21,12 @@ from kapp.api.v1alpha1.meta import (
     DisableSource,
     LabelSelector,
     ObjectMeta,
+    RestartOn,
 )
 from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
-from kapp.api.v1alpha1.uiresource import UIResource, UIResourceSpec
-from kapp.kappfile.model import KubernetesResource, Settings
+from kapp.api.v1alpha1.probe import Probe
+from kapp.api.v1alpha1.uiresource import UIResource, UIResourceLink, UIResourceSpec
+from kapp.kappfile.model import Command, KubernetesResource, LocalResource, Settings
 
 DISABLED_KEY = "isDisabled"
 """The key of a resource's disable ConfigMap that says "true" or "false"."""
@@ -46,11 +51,7 @@ def apply_of(
             discovery_strategy="selectors-only"
             if resource.discovery_strategy == "selectors-only"
             else "",
-            disable_source=DisableSource(
-                config_map=ConfigMapDisableSource(
-                    name=disable_name(resource.name), key=DISABLED_KEY
-                )
-            ),
+            disable_source=_disable_source(resource.name),
             trigger_mode="manual" if resource.trigger_mode == "manual" else "",
             auto_init=resource.auto_init,
             resource_deps=list(resource.resource_deps),
@@ -60,11 +61,77 @@ def apply_of(
     )
 
 
-def ui_of(owner: Kappfile, resource: KubernetesResource, order: int) -> UIResource:
+def cmds_of(owner: Kappfile, resource: LocalResource) -> list[Cmd]:
+    """The Cmds of a resource: the job has its name; so has the server, if there is no job."""
+    cmds = []
+    if resource.cmd is not None:
+        cmds.append(_cmd(owner, resource, resource.name, _spec(resource, resource.cmd)))
+    if resource.serve_cmd is not None:
+        spec = _spec(resource, resource.serve_cmd)
+        spec.keep_running, spec.allow_parallel = True, True
+        if resource.readiness_probe is not None:
+            spec.readiness_probe = msgspec.convert(resource.readiness_probe, Probe)
+        name = resource.name
+        if resource.cmd is not None:
+            name, spec.run_after = serve_name(name), name
+            # All that its job decides.
+            spec.restart_on, spec.resource_deps = None, []
+            spec.trigger_mode, spec.auto_init = "", True
+        cmds.append(_cmd(owner, resource, name, spec))
+    return cmds
+
+
+def serve_name(resource: str) -> str:
+    """The Cmd that serves, of a resource that has a job as well."""
+    return f"{resource}:serve"
+
+
+def _cmd(owner: Kappfile, resource: LocalResource, name: str, spec: CmdSpec) -> Cmd:
+    return Cmd(metadata=_meta(owner, name, resource.name, resource.labels), spec=spec)
+
+
+def _spec(resource: LocalResource, command: Command) -> CmdSpec:
+    return CmdSpec(
+        args=list(command.args),
+        dir=str(command.directory),
+        env=command.assignments,
+        restart_on=RestartOn(file_watches=[resource.name]) if resource.deps else None,
+        disable_source=_disable_source(resource.name),
+        trigger_mode="manual" if resource.trigger_mode == "manual" else "",
+        auto_init=resource.auto_init,
+        resource_deps=list(resource.resource_deps),
+        allow_parallel=resource.allow_parallel,
+    )
+
+
+def deps_of(owner: Kappfile, resource: LocalResource, settings: Settings) -> FileWatch | None:
+    """The FileWatch of what a resource runs again for; None if that is nothing."""
+    if not resource.deps:
+        return None
+    return FileWatch(
+        metadata=_meta(owner, resource.name, resource.name, resource.labels),
+        spec=FileWatchSpec(
+            watched_paths=sorted(map(str, resource.deps)),
+            ignores=ignores_of([*resource.ignores, *settings.watch_ignores]),
+            disable_source=_disable_source(resource.name),
+        ),
+    )
+
+
+def _disable_source(resource: str) -> DisableSource:
+    return DisableSource(
+        config_map=ConfigMapDisableSource(name=disable_name(resource), key=DISABLED_KEY)
+    )
+
+
+def ui_of(owner: Kappfile, resource: KubernetesResource | LocalResource, order: int) -> UIResource:
     """The UIResource of a resource; `order` is its place in the Kappfile, from 1."""
+    links = resource.links if isinstance(resource, LocalResource) else ()
     return UIResource(
         metadata=_meta(owner, resource.name, resource.name, resource.labels),
-        spec=UIResourceSpec(order=order),
+        spec=UIResourceSpec(
+            order=order, links=[UIResourceLink(url=link.url, name=link.name) for link in links]
+        ),
     )
 
 
@@ -74,10 +141,10 @@ def own_ui(owner: Kappfile) -> UIResource:
     return UIResource(metadata=_meta(owner, name, name, ()), spec=UIResourceSpec(order=0))
 
 
-def disabling_of(owner: Kappfile, resource: KubernetesResource, *, disabled: bool) -> ConfigMap:
+def disabling_of(owner: Kappfile, resource: str, *, disabled: bool) -> ConfigMap:
     """Made once; from then on it is the user's."""
     return ConfigMap(
-        metadata=_meta(owner, disable_name(resource.name), resource.name, ()),
+        metadata=_meta(owner, disable_name(resource), resource, ()),
         data={DISABLED_KEY: "true" if disabled else "false"},
     )
 

@@ -111,6 +111,8 @@ def targets_of(ui: UIResource) -> list[Target]:
         update.state = TargetState(waiting=TargetWaiting(wait_reason=reason))
     if status.runtime_status == "not_applicable":
         return [update]
+    if status.update_status == "not_applicable":
+        update.state = TargetState(terminated=TargetTerminated())
     ready = _ready(ui)
     if status.runtime_status == "error":
         message = ready.message if ready is not None else ""

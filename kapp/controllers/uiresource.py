@@ -1,7 +1,8 @@
 """UIResource: one object per resource that says all there is to say about it.
 
-Woken by its own objects, and by the KubernetesApply, KubernetesDiscovery and Kappfile whose parts
-it brings together (`kapp.controllers.uistatus`). Writes nothing but its status.
+Woken by its own objects, and by the KubernetesApply, KubernetesDiscovery, Cmds and Kappfile whose
+parts it brings together (`kapp.controllers.uistatus`, `kapp.controllers.localstatus`).
+Writes nothing but its status.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from kapp.api.typed import TypedClient, encode
+from kapp.api.v1alpha1.cmd import Cmd
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
+from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION
 from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.controllers.kappfileobjects import serve_name
+from kapp.controllers.localstatus import status_of_cmds
 from kapp.controllers.uistatus import status_of_apply, status_of_kappfile
-from kapp.machinery.objects import Object, ObjectKey, name_of
+from kapp.machinery.objects import Object, ObjectKey, metadata_of, name_of
 
 
 class UIResourceReconciler:
@@ -42,13 +47,28 @@ class UIResourceReconciler:
                 ui.status = status_of_kappfile(ui, kappfile, self._now())
         else:
             apply = await self._objects.get(KubernetesApply, key.name)
-            if apply is None:
-                return None
-            discovery = await self._objects.get(KubernetesDiscovery, key.name)
             error = kappfile.status.error if kappfile is not None else ""
-            ui.status = status_of_apply(ui, apply, discovery, error, self._now())
+            if apply is None:
+                await self._set_local(ui, error)
+            else:
+                discovery = await self._objects.get(KubernetesDiscovery, key.name)
+                ui.status = status_of_apply(ui, apply, discovery, error, self._now())
         await self._objects.write_status(ui, before)
         return None
+
+    async def _set_local(self, ui: UIResource, kappfile_error: str) -> None:
+        job = await self._objects.get(Cmd, ui.name)
+        server = await self._objects.get(Cmd, serve_name(ui.name))
+        if job is not None and job.spec.keep_running:
+            job, server = None, job
+        if job is not None or server is not None:
+            ui.status = status_of_cmds(ui, job, server, kappfile_error, self._now())
+
+
+def resource_key(obj: Object) -> Iterable[ObjectKey]:
+    """For the source of Cmds: the resource that one belongs to."""
+    annotations = metadata_of(obj).get("annotations") or {}
+    return (ObjectKey("", annotations.get(RESOURCE_ANNOTATION) or name_of(obj)),)
 
 
 def keys_of_kappfile(obj: Object) -> Iterable[ObjectKey]:

@@ -27,6 +27,7 @@ from kapp.api.v1alpha1.cluster import (
     ClusterSpec,
     KubernetesClusterConnection,
 )
+from kapp.api.v1alpha1.cmd import Cmd
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile, KappfileSpec
 from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION, KubernetesApply
 from kapp.api.v1alpha1.meta import ObjectMeta, TypedObject
@@ -59,7 +60,7 @@ from kapp.server.listeners import UnixListener
 _log = logging.getLogger(__name__)
 
 # What can stand behind a resource, the most frequent first.
-_TRIGGERED = (KubernetesApply, Kappfile)
+_TRIGGERED = (KubernetesApply, Cmd, Kappfile)
 
 
 def unusable(instance: Instance, error: OSError) -> KappError:
@@ -115,6 +116,7 @@ class Engine:
                 port_forwards=config.port_forwards,
             ),
             env=dict(config.env),
+            directory=os.path.dirname(self.instance.kappfile),
             store=self.logs,
             started_at=self._started_at,
             now=config.now,

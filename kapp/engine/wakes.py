@@ -141,6 +141,17 @@ def restarting_watches(obj: Object) -> Iterable[str]:
     return (_spec(obj).get("restartOn") or {}).get("fileWatches") or ()
 
 
+def run_before(obj: Object) -> Iterable[str]:
+    """The Cmd that another runs after."""
+    return (str(_spec(obj).get("runAfter") or ""),)
+
+
+def starting_watches(obj: Object) -> Iterable[str]:
+    """The FileWatches that an object starts or restarts on."""
+    start = (_spec(obj).get("startOn") or {}).get("fileWatches") or ()
+    return [*restarting_watches(obj), *start]
+
+
 def cluster_name(obj: Object) -> Iterable[str]:
     """The Cluster that an object is for."""
     return (str(_spec(obj).get("cluster") or ""),)

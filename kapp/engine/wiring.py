@@ -1,8 +1,8 @@
 """Connects the controllers: which objects wake which reconciler.
 
     Kappfile ──▶ KubernetesApply ──▶ KubernetesDiscovery ──▶ PortForward
-       ▲  └────▶ UIResource    └▶ inventory            └───▶ PodLogStream
-    FileWatch
+       ▲  ├────▶ UIResource    └▶ inventory            └───▶ PodLogStream
+    FileWatch ──▶ Cmd
 
 `Wiring` makes every handle cache and controller of an engine, and closes them in the right order.
 """
@@ -16,6 +16,7 @@ from datetime import datetime
 
 from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.cluster import Cluster, KubernetesClusterConnection
+from kapp.api.v1alpha1.cmd import Cmd
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kappfile import Kappfile
@@ -29,6 +30,7 @@ from kapp.api.v1alpha1.uiresource import UIResource
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.cluster import ClusterReconciler
+from kapp.controllers.cmd import CmdReconciler
 from kapp.controllers.connections import Connections
 from kapp.controllers.evaluation import Evaluator
 from kapp.controllers.filewatch import FileWatchReconciler
@@ -49,6 +51,7 @@ from kapp.controllers.uiresource import (
     error_changed,
     keys_of_kappfile,
     own_key_of_kappfile,
+    resource_key,
 )
 from kapp.engine import wakes
 from kapp.kappfile.context import KubeContextInfo
@@ -71,7 +74,8 @@ class Wiring:
         resolve: see `Connections`.
         project: see `kapp.engine.project`.
         options: what the command line decided.
-        env: the environment that Kappfiles see.
+        env: the environment that Kappfiles see, and commands run in.
+        directory: where commands run that name no directory.
         store: where resources' logs go.
         started_at: when the engine started.
         now: wall time.
@@ -86,6 +90,7 @@ class Wiring:
         project: str,
         options: KappfileOptions,
         env: dict[str, str],
+        directory: str,
         store: LogStore,
         started_at: datetime,
         now: Callable[[], datetime],
@@ -116,6 +121,7 @@ class Wiring:
         self._evaluator = Evaluator(info, env, now)
         self._add_files_and_kappfile(options)
         self._add_applies()
+        self._add_cmds(env, directory)
         self._add_pods()
         self._add_truths(started_at)
 
@@ -129,6 +135,7 @@ class Wiring:
         await self._forwards.close()
         self._files.close()
         await self.manager.close()
+        await self._cmds.close()
         parts = (self._applies, self._live, self._streams, self._pods)
         await asyncio.gather(*(part.close() for part in parts))
         await self.connections.close()
@@ -147,7 +154,7 @@ class Wiring:
             kappfile,
             self._source(Kappfile, matters=wakes.spec_changed),
             self._source(FileWatch, kappfile.keys_of_watch),
-            *(self._losses(cls) for cls in (KubernetesApply, UIResource, ConfigMap)),
+            *(self._losses(cls) for cls in (KubernetesApply, Cmd, UIResource, ConfigMap)),
             workers=1,
         )
 
@@ -206,6 +213,28 @@ class Wiring:
             workers=1,
         )
 
+    def _add_cmds(self, env: dict[str, str], directory: str) -> None:
+        self._cmds = CmdReconciler(
+            self._objects, self._store, self._log, env, directory, self._waker("cmd"), self._now
+        )
+        self._add(
+            "cmd",
+            self._cmds,
+            self._source(Cmd, matters=wakes.spec_changed),
+            self._source(Cmd, self._naming(Cmd, wakes.run_before), matters=wakes.status_changed),
+            self._source(
+                FileWatch,
+                self._naming(Cmd, wakes.starting_watches),
+                matters=wakes.status_changed,
+            ),
+            self._source(ConfigMap, self._naming(Cmd, wakes.disabling_config_maps)),
+            self._source(
+                UIResource,
+                self._naming(Cmd, wakes.dependencies),
+                matters=wakes.ever_ready_changed,
+            ),
+        )
+
     def _add_pods(self) -> None:
         self._add(
             "kubernetesdiscovery",
@@ -256,6 +285,7 @@ class Wiring:
             UIResourceReconciler(self._objects, self._now),
             self._source(UIResource, matters=wakes.spec_changed),
             self._source(KubernetesApply),
+            self._source(Cmd, resource_key),
             self._source(KubernetesDiscovery, matters=wakes.status_changed),
             self._source(Kappfile, own_key_of_kappfile),
             self._source(Kappfile, keys_of_kappfile, matters=error_changed),

@@ -91,6 +91,7 @@ def _run(session: Session) -> Result:
         )
     return Result(
         resources=assembly.resources,
+        local_resources=assembly.local_resources,
         watched_paths=session.watched_paths,
         watched_trees=session.watched_trees,
         settings=session.declared.settings,

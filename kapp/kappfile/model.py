@@ -50,6 +50,46 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Command:
+    """A program with its arguments; `env` is added to the environment it runs in."""
+
+    args: tuple[str, ...]
+    directory: Path
+    env: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def assignments(self) -> list[str]:
+        """`env` as `NAME=value`."""
+        return [f"{name}={value}" for name, value in self.env]
+
+
+@dataclass(frozen=True)
+class LocalResource:
+    """Commands on this machine: one that runs to its end on a change, one that is kept running.
+
+    Attributes:
+        deps: absolute paths whose change runs it again.
+        ignores: pairs of a directory and a `.dockerignore` pattern of what does not count.
+        readiness_probe: as `spec.readinessProbe` of a Cmd, or None.
+        location: `path:line` of the call.
+    """
+
+    name: str
+    cmd: Command | None = None
+    serve_cmd: Command | None = None
+    deps: tuple[Path, ...] = ()
+    ignores: tuple[tuple[Path, str], ...] = ()
+    trigger_mode: TriggerMode = "auto"
+    auto_init: bool = True
+    resource_deps: tuple[str, ...] = ()
+    allow_parallel: bool = False
+    links: tuple[Link, ...] = ()
+    labels: tuple[str, ...] = ()
+    readiness_probe: Object | None = None
+    location: str = ""
+
+
+@dataclass(frozen=True)
 class KubernetesResource:
     """A named group of objects that is applied, watched and forwarded as one.
 
@@ -115,6 +155,7 @@ class Result:
 
     Attributes:
         resources: in order of declaration; `UNCATEGORIZED`, if there, is last.
+        local_resources: in order of declaration.
         watched_paths: absolute paths whose change calls for a new evaluation: files (also missing
             ones) and directories; of a directory only its direct entries.
         watched_trees: absolute directories watched with everything below them.
@@ -124,12 +165,18 @@ class Result:
     """
 
     resources: tuple[KubernetesResource, ...] = ()
+    local_resources: tuple[LocalResource, ...] = ()
     watched_paths: tuple[Path, ...] = ()
     watched_trees: tuple[Path, ...] = ()
     settings: Settings = field(default_factory=Settings)
     warnings: tuple[KappfileWarning, ...] = ()
     output: tuple[str, ...] = ()
     transient: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Of all resources, those of this machine first."""
+        return [*(one.name for one in self.local_resources), *(one.name for one in self.resources)]
 
     @property
     def watch_ignores(self) -> tuple[tuple[Path, str], ...]:

@@ -26,9 +26,9 @@ REPORTS = [
     ),
     (
         "planned builtin",
-        "x = 1\nlocal_resource('tests', 'go test ./...')",
-        "Kappfile:2: `local_resource` is not part of kapp yet\n"
-        "    local_resource('tests', 'go test ./...')",
+        "x = 1\nk8s_custom_deploy('tests', 'x', 'y', [])",
+        "Kappfile:2: `k8s_custom_deploy` is not part of kapp yet\n"
+        "    k8s_custom_deploy('tests', 'x', 'y', [])",
     ),
     (
         "builtin of Tilt only",

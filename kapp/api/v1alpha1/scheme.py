@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kapp.api.v1alpha1 import (
     cluster,
+    cmd,
     configmap,
     filewatch,
     kappfile,
@@ -24,6 +25,7 @@ _MODULES = (
     kappfile,
     filewatch,
     cluster,
+    cmd,
     uiresource,
     session,
     configmap,

@@ -151,9 +151,11 @@ class UIResourceSpec(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
 
     Attributes:
         order: Its place in the Kappfile.
+        links: Links shown with it, where no KubernetesApply has them.
     """
 
     order: int = 0
+    links: list[UIResourceLink] = []
 
 
 class UIResource(TypedObject, rename="camel", omit_defaults=True, kw_only=True):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from kapp.kappfile.assembly.checks import check_dependencies, check_ports
+from kapp.kappfile.assembly.checks import check_dependencies, check_names, check_ports
 from kapp.kappfile.assembly.declarations import (
     Declarations,
     DeclaredObject,
@@ -30,6 +30,7 @@ from kapp.kappfile.model import (
     KappfileWarning,
     KubernetesResource,
     Link,
+    LocalResource,
     PodReadiness,
     PortForward,
 )
@@ -55,6 +56,7 @@ class Assembly:
     """The resources, and what is worth a warning."""
 
     resources: tuple[KubernetesResource, ...]
+    local_resources: tuple[LocalResource, ...]
     warnings: list[KappfileWarning]
 
 
@@ -103,8 +105,16 @@ class _Assembler:
         self._add_port_forwards()
         self._collect_rest()
         resources = tuple(self._finish(draft) for draft in self._drafts.values())
-        warnings = check_dependencies(resources, self._declared.options) + check_ports(resources)
-        return Assembly(resources, warnings)
+        declared = self._declared
+        check_names(declared.local_resources, self._drafts)
+        local = tuple(
+            replace(one.resource, trigger_mode=one.trigger_mode or declared.trigger_mode or "auto")
+            for one in declared.local_resources
+        )
+        warnings = check_dependencies(
+            [*local, *resources], [*declared.options, *declared.local_resources]
+        )
+        return Assembly(resources, local, warnings + check_ports(resources))
 
     def _group_workloads(self) -> None:
         rules = self._declared.kinds

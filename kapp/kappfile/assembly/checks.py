@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from kapp.kappfile.assembly.declarations import ResourceOptions
+from kapp.kappfile.assembly.declarations import DeclaredLocal, ResourceOptions
 from kapp.kappfile.errors import Frame, KappfileError
-from kapp.kappfile.model import KappfileWarning, KubernetesResource
+from kapp.kappfile.model import UNCATEGORIZED, KappfileWarning, KubernetesResource, LocalResource
 from kapp.kappfile.suggest import did_you_mean
 
 
 def check_dependencies(
-    resources: Sequence[KubernetesResource], options: Sequence[ResourceOptions]
+    resources: Sequence[KubernetesResource | LocalResource],
+    options: Sequence[ResourceOptions | DeclaredLocal],
 ) -> list[KappfileWarning]:
     """Unknown dependencies are warnings, as in Tilt; a cycle raises KappfileError."""
     deps = {resource.name: resource.resource_deps for resource in resources}
@@ -39,7 +40,9 @@ def check_dependencies(
     return warnings
 
 
-def _frames_of(dependency: str, options: Sequence[ResourceOptions]) -> Sequence[Frame]:
+def _frames_of(
+    dependency: str, options: Sequence[ResourceOptions | DeclaredLocal]
+) -> Sequence[Frame]:
     """Where a dependency was written."""
     return next((call.frames for call in options if dependency in call.resource_deps), ())
 
@@ -68,6 +71,23 @@ def _cycle(deps: dict[str, tuple[str, ...]]) -> list[str]:
                 path.append(following)
                 on_path.add(following)
     return []
+
+
+def check_names(declared: Sequence[DeclaredLocal], others: Collection[str]) -> None:
+    """Local resources share their names with no other resource, or KappfileError is raised."""
+    seen: dict[str, str] = {}
+    for one in declared:
+        name = one.resource.name
+        where = seen.get(name, "")
+        if where or name in others or name == UNCATEGORIZED:
+            error = KappfileError(
+                f"local_resource: there is already a resource `{name}`"
+                + (f", declared at {where}" if where else ""),
+                hint="give it another name",
+            )
+            error.located(one.frames)
+            raise error
+        seen[name] = one.resource.location
 
 
 def check_ports(resources: Sequence[KubernetesResource]) -> list[KappfileWarning]:

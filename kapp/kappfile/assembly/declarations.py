@@ -11,6 +11,7 @@ from kapp.kappfile.manifests import Manifest
 from kapp.kappfile.model import (
     DiscoveryStrategy,
     Link,
+    LocalResource,
     PodReadiness,
     PortForward,
     Settings,
@@ -60,6 +61,20 @@ class ResourceOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredLocal:
+    """One `local_resource` call; `trigger_mode` None is that of the whole Kappfile."""
+
+    resource: LocalResource
+    trigger_mode: TriggerMode | None
+    frames: Sequence[Frame]
+
+    @property
+    def resource_deps(self) -> tuple[str, ...]:
+        """As `ResourceOptions` has it."""
+        return self.resource.resource_deps
+
+
+@dataclass(frozen=True, slots=True)
 class PortForwardStatement:
     """One `port_forward('resource', …)` statement."""
 
@@ -101,6 +116,7 @@ class Declarations:
     """Everything declared so far; written by builtins, read by `assemble`."""
 
     objects: list[DeclaredObject] = field(default_factory=list)
+    local_resources: list[DeclaredLocal] = field(default_factory=list)
     deferred: list[DeferredObjects] = field(default_factory=list)
     options: list[ResourceOptions] = field(default_factory=list)
     port_forwards: list[PortForwardStatement] = field(default_factory=list)

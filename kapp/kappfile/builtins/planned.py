@@ -10,12 +10,7 @@ PLANNED: tuple[str, ...] = (
     "config.define_string_list",
     "config.parse",
     "config.set_enabled_resources",
-    "exec_action",
-    "http_get_action",
     "k8s_custom_deploy",
-    "local_resource",
-    "probe",
-    "tcp_socket_action",
 )
 """Designed, and to come."""
 
