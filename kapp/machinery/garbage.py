@@ -57,7 +57,7 @@ class Garbage:
 
     def remove(self, kind: Kind, final: Object) -> Object:
         """Take an object out of the store, and deal with its dependents."""
-        removed = self._remove(kind.resource.group_resource, final)
+        removed = self._remove(kind.collection, final)
         self._drain()
         return removed
 
@@ -86,9 +86,9 @@ class Garbage:
         marked = self._marked(kind, live, options)
         if self.finished(marked):
             # What goes at once was never marked: nobody sees it being deleted.
-            return self._remove(kind.resource.group_resource, live), True
+            return self._remove(kind.collection, live), True
         if marked != live:
-            marked = self._store.replace(kind.resource.group_resource, key_of(live), marked)
+            marked = self._store.replace(kind.collection, key_of(live), marked)
         if options.propagation == "Foreground":
             for address in self._store.owners.dependents(uid):
                 self._pending.append(partial(self._delete_dependent, address))

@@ -132,13 +132,20 @@ class Registry:
     @staticmethod
     def _stored(kind: Kind, obj: Object) -> Object:
         """An object of `kind` as it is stored."""
+        if kind.store is not None:
+            return kind.store(obj)
         if not kind.storage_version:
             return obj
         stored = kind.gvk._replace(version=kind.storage_version)
         return {**obj, "apiVersion": stored.api_version}
 
+    @staticmethod
+    def _given(kind: Kind, stored: Object) -> Object:
+        """What was stored, as an object of `kind`."""
+        return stored if kind.present is None else kind.present(dict(stored))
+
     def _entry(self, kind: Kind, key: ObjectKey) -> Entry:
-        resource = kind.resource.group_resource
+        resource = kind.collection
         entry = self.store.get(resource, key)
         if entry is None:
             raise not_found(resource, key.name)
@@ -163,7 +170,7 @@ class Registry:
         """
         matcher = self._matcher(kind, label_selector, field_selector)
         version, after = self._list_version(continue_token, resource_version, version_match)
-        resource = kind.resource.group_resource
+        resource = kind.collection
         if (
             (name := matcher.name) is not None
             and not version
@@ -236,7 +243,7 @@ class Registry:
         So does `send_initial_events`, for any version. Raises ApiError (400, 410, 504).
         """
         matcher = self._matcher(kind, label_selector, field_selector)
-        resource = kind.resource.group_resource
+        resource = kind.collection
         version = parse_version(resource_version)
         shown = partial(self._shown, kind) if kind.present is not None else None
         if version and not send_initial_events:
@@ -254,10 +261,12 @@ class Registry:
         """Create. Raises ApiError: 400, 409 AlreadyExists, 422, and what admission raises."""
         prepare.identify(kind, obj, namespace)
         self._rules_of(kind).check(obj, options)
+        if kind.answer is not None:
+            return kind.answer(obj)
         for _ in range(_NAME_ATTEMPTS - 1):
             base = dict(obj["metadata"])
             generated = prepare.generate_name(kind, obj, self._new_suffix)
-            if not generated or self.store.get(kind.resource.group_resource, key_of(obj)) is None:
+            if not generated or self.store.get(kind.collection, key_of(obj)) is None:
                 break
             obj["metadata"] = base
         else:
@@ -276,14 +285,14 @@ class Registry:
         rules.validate(obj, None)
         if not managed_already:
             obj = managed(None, obj, rules.types, kind, options, format_time(now))
-        resource = kind.resource.group_resource
+        resource = kind.collection
         if options.dry_run:
             if self.store.get(resource, key_of(obj)) is not None:
                 raise already_exists(resource, name_of(obj))
             return obj
         stored = self.store.create(resource, key_of(obj), self._stored(kind, obj))
         self._garbage.created(kind, stored)
-        return {**stored, "apiVersion": kind.gvk.api_version}
+        return self._given(kind, stored)
 
     def update(self, kind: Kind, key: ObjectKey, obj: Object, options: WriteOptions) -> Object:
         """Replace. Raises ApiError: 400, 404, 409 Conflict, 422, and what admission raises."""
@@ -315,9 +324,9 @@ class Registry:
             return new
         if self._garbage.finished(new):
             return self._garbage.remove(kind, self._stored(kind, new))
-        resource = kind.resource.group_resource
+        resource = kind.collection
         stored = self.store.replace(resource, key_of(new), self._stored(kind, new))
-        return {**stored, "apiVersion": kind.gvk.api_version}
+        return self._given(kind, stored)
 
     def patch(
         self, kind: Kind, key: ObjectKey, body: Json, how: PatchKind, options: WriteOptions
@@ -345,7 +354,7 @@ class Registry:
         prepare.identify_applied(kind, body, key)
         body = prepare.for_apply(kind, body, options.subresource)
         rules.check_applied(body, key)
-        resource = kind.resource.group_resource
+        resource = kind.collection
         entry = self.store.get(resource, key)
         if entry is None and options.subresource:
             raise not_found(resource, key.name)
@@ -371,7 +380,7 @@ class Registry:
         precondition, and what admission raises.
         """
         live = self.get(kind, key)
-        resource = kind.resource.group_resource
+        resource = kind.collection
         if options.uid and options.uid != uid_of(live):
             raise prepare.precondition(resource, key.name, "UID", options.uid, uid_of(live))
         version = live["metadata"]["resourceVersion"]

@@ -363,11 +363,25 @@ class RestApi:
             response = self._verb(verb, request, target, warnings)
         elif name == "scale" and name in listed:
             response = self._scale(request, target, warnings)
+        elif request.method == "POST" and any(
+            s.deletes for s in kind.subresources if s.name == name
+        ):
+            response = self._evict(request, target)
         elif not kind.strategic:  # as for custom kinds: customresource_handler.go
             raise not_found(kind.resource.group_resource, target.name)
         else:
             raise unknown_path()
         return _warned(response, warnings)
+
+    def _evict(self, request: Request, target: Target) -> Response:
+        """Delete an object in the words of an Eviction. Source: registry/core/pod/eviction.go."""
+        media_type = media_type_of(request.headers.get("content-type", ""))
+        body, _ = decode_body(request.body, media_type, self._decoders)
+        wanted = body.get("deleteOptions") if isinstance(body, dict) else None
+        self._registry.delete(target.kind, target.key, delete_options(request, wanted or {}))
+        success = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        accepted = Accepted(accepted_by(request).media_type, "Object")
+        return answer({**success, "code": 201}, accepted, 201)
 
     def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
         accepted = Accepted(accepted_by(request).media_type, "Object")

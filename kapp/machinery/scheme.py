@@ -37,8 +37,9 @@ class Column:
 class Subresource:
     """A part of an object with a URL of its own, other than `status`.
 
-    `log`, `exec`, `portforward` are answered by stream handlers that the server is given;
-    `scale` and others by `kapp.machinery.registry`.
+    `log`, `exec`, `portforward` are answered by stream handlers that the server is given; `scale`
+    by `kapp.machinery.rest`. `deletes` marks one (`eviction`) to which a POST is a delete of the
+    object, with the body's deleteOptions.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Subresource:
     kind: str = ""
     group: str = ""
     version: str = ""
+    deletes: bool = False
 
 
 class ScalePaths(NamedTuple):
@@ -98,6 +100,9 @@ class Kind:
         scale_paths: for kinds with a scale subresource.
         storage_version: the version that objects are stored in, where kinds of several versions
             share them; "" for the kind's own.
+        view_of: `plural.group` of another kind, whose objects this one shows in its own form.
+        store: makes what the store holds of an object of this kind, for a view.
+        answer: makes the answer to a create; such objects are never stored.
         present: makes an object of this kind of what the store holds, where the two may differ
             (another version, a default that came later); may change it in place.
         name_rule: what a name may be: "subdomain" (RFC 1123), or "path_segment", which allows the
@@ -130,6 +135,9 @@ class Kind:
     propagation: Propagation = "Background"
     scale_paths: ScalePaths = SCALE_PATHS
     storage_version: str = ""
+    view_of: str = ""
+    store: Callable[[Object], Object] | None = None
+    answer: Callable[[Object], Object] | None = None
     present: Callable[[Object], Object] | None = None
     name_rule: Literal["subdomain", "path_segment"] = "subdomain"
 
@@ -142,6 +150,11 @@ class Kind:
     def resource(self) -> Resource:
         """The REST resource that serves this kind."""
         return Resource(self.group, self.version, self.plural, self.kind, self.namespaced)
+
+    @property
+    def collection(self) -> str:
+        """The name under which the store has its objects."""
+        return self.view_of or self.resource.group_resource
 
     @property
     def singular_name(self) -> str:

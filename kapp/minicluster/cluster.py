@@ -165,7 +165,7 @@ class Cluster:
 
     def _namespaced(self) -> list[Resource]:
         """One resource for each collection: versions of a kind share theirs."""
-        found = [kind.resource for kind in self._registry.scheme if kind.namespaced]
+        found = [k.resource for k in self._registry.scheme if k.namespaced and not k.view_of]
         return list({resource.group_resource: resource for resource in found}.values())
 
     async def _serve(self, token: str) -> None:

@@ -67,6 +67,11 @@ def test_api_resources(kubectl):
     assert ["namespaces", "ns", "v1", "false", "Namespace"] in found
     assert ["services", "svc", "v1", "true", "Service"] in found
     assert ["events", "ev", "v1", "true", "Event"] in found
+    assert ["events", "ev", "events.k8s.io/v1", "true", "Event"] in found
+    assert ["jobs", "batch/v1", "true", "Job"] in found
+    assert ["statefulsets", "sts", "apps/v1", "true", "StatefulSet"] in found
+    assert ["persistentvolumeclaims", "pvc", "v1", "true", "PersistentVolumeClaim"] in found
+    assert ["crd,crds" in row for row in found].count(True) == 1
 
 
 def test_version(kubectl):
@@ -132,6 +137,73 @@ def test_logs_and_exec(kubectl, web):
 def test_events(kubectl, web):
     text = kubectl("events", "--for", "deployment/web")
     assert "ScalingReplicaSet" in text
+
+
+def test_events_of_both_groups_are_the_same(kubectl, web):
+    def read(resource):
+        items = json.loads(kubectl("get", resource, "-o", "json"))["items"]
+        return {event["metadata"]["uid"]: event for event in items}
+
+    old, new = read("events"), read("events.events.k8s.io")
+    shared = [uid for uid, e in old.items() if uid in new and e["reason"] == "ScalingReplicaSet"]
+    first, second = old[shared[0]], new[shared[0]]
+    assert second["apiVersion"] == "events.k8s.io/v1"
+    assert second["regarding"] == first["involvedObject"]
+    assert second["note"] == first["message"]
+    header = kubectl("get", "events.events.k8s.io").splitlines()[0].split()
+    assert header == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    made = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "mine"},
+        "regarding": {
+            "kind": "ConfigMap",
+            "name": "x",
+            "namespace": first["metadata"]["namespace"],
+        },
+        "reason": "Seen",
+        "note": "a note",
+        "type": "Normal",
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "example.com/tool",
+        "reportingInstance": "tool-1",
+        "action": "Look",
+    }
+    kubectl("create", "-f", "-", stdin=json.dumps(made))
+    assert kubectl("get", "event", "mine", "-o", "jsonpath={.message}") == "a note"
+    kubectl("delete", "events.events.k8s.io", "mine")
+
+
+def test_who_may_do_what(kubectl):
+    assert kubectl("auth", "can-i", "create", "deployments") == "yes\n"
+    assert kubectl("auth", "can-i", "*", "*", "--all-namespaces") == "yes\n"
+    assert "*.*" in kubectl("auth", "can-i", "--list")
+    who = json.loads(kubectl("auth", "whoami", "-o", "json"))
+    assert "system:masters" in who["status"]["userInfo"]["groups"]
+
+
+def test_eviction(kubectl):
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "evicted"},
+        "spec": {
+            "containers": [{"name": "c", "image": "busybox:1.36", "command": ["sleep", "1000"]}],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }
+    kubectl("create", "-f", "-", stdin=json.dumps(pod))
+    kubectl("wait", "--for=condition=Ready", "pod/evicted", "--timeout=30s", timeout=60)
+    namespace = kubectl("get", "pod", "evicted", "-o", "jsonpath={.metadata.namespace}")
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": "evicted", "namespace": namespace},
+    }
+    path = f"/api/v1/namespaces/{namespace}/pods/evicted/eviction"
+    answer = json.loads(kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction)))
+    assert answer["status"] == "Success"
+    kubectl("wait", "--for=delete", "pod/evicted", "--timeout=30s", timeout=60)
 
 
 def test_wait(kubectl, web):

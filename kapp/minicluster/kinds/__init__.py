@@ -7,7 +7,16 @@ node, or (`policies`, ServiceAccount) nothing, because storing it is all that is
 from __future__ import annotations
 
 from kapp.machinery.scheme import Scheme
-from kapp.minicluster.kinds import apiextensions, apps, batch, core, discovery, policies
+from kapp.minicluster.kinds import (
+    apiextensions,
+    apps,
+    batch,
+    core,
+    discovery,
+    events,
+    policies,
+    reviews,
+)
 
 
 def new_scheme() -> Scheme:
@@ -18,8 +27,10 @@ def new_scheme() -> Scheme:
         *apps.KINDS,
         *batch.KINDS,
         *discovery.KINDS,
+        *events.KINDS,
         *policies.KINDS,
         *apiextensions.KINDS,
+        *reviews.KINDS,
     ):
         scheme.register(kind)
     return scheme

@@ -87,6 +87,7 @@ POD = Kind(
     ),
     subresources=(
         Subresource("attach", ("create", "get"), "PodAttachOptions", "", "v1"),
+        Subresource("eviction", ("create",), "Eviction", "policy", "v1", deletes=True),
         Subresource("exec", ("create", "get"), "PodExecOptions", "", "v1"),
         Subresource("log", ("get",)),
         Subresource("portforward", ("create", "get"), "PodPortForwardOptions", "", "v1"),
