@@ -37,12 +37,15 @@ class Rejected(ClusterError):
 Verdict = Retry | Recreate | KappError
 
 # Kinds that hold no data of their own, with the fields whose change the API refuses.
-# Source: k8s.io/kubernetes/pkg/apis/{core,apps,batch}/validation/validation.go.
+# Source: k8s.io/kubernetes/pkg/apis/{core,apps,batch,rbac}/validation/validation.go.
 _RECREATABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "Job"): ("spec",),
     ("", "Pod"): ("spec",),
     ("apps", "ReplicaSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
+    ("apps", "DaemonSet"): ("spec.selector",),
+    ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
     ("", "ConfigMap"): ("data", "binaryData", "immutable"),
     ("", "Secret"): ("data", "stringData", "immutable", "type"),
 }
@@ -51,7 +54,9 @@ _CONTAINERS = {
     "Namespace": "kubectl delete it yourself if all that is in it may go",
     "CustomResourceDefinition": "kubectl delete it yourself if all its objects may go",
 }
-_IMMUTABLE = re.compile(r"immutable|may not change|updates to .+ are forbidden|Forbidden: updates")
+_IMMUTABLE = re.compile(
+    r"immutable|may not change|updates to .+ are forbidden|Forbidden: updates|cannot change roleRef"
+)
 _UNKNOWN_SSA = re.compile(r"(\.[\w./\[\]\"=,{}-]+): field not declared in schema")
 _UNKNOWN_STRICT = re.compile(r"unknown field \"([^\"]+)\"")
 _TYPED = re.compile(r"failed to create typed [^:]*(?:\([^)]*\))?: ?(?:errors:\s*)?(.*)", re.DOTALL)

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Target, silent
@@ -124,6 +125,8 @@ class Inventory:
         self.id = applyset_id(self.name, namespace)
         self._claims = Claims(client, part_of=self.id, project=self.name, namespace=namespace)
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._applies = 0
         self._group_kinds: set[tuple[str, str]] = set()
         self._namespaces: set[str] = set()
         self._read_at: float | None = None
@@ -163,6 +166,25 @@ class Inventory:
                 await self._write(wanted_kinds, wanted_namespaces, targets)
             self._group_kinds, self._namespaces = wanted_kinds, wanted_namespaces
             self._read_at = now
+
+    @contextlib.asynccontextmanager
+    async def applying(self) -> AsyncIterator[None]:
+        """For as long as something is applied; waits while something is pruned."""
+        async with self._turn:
+            self._applies += 1
+        try:
+            yield
+        finally:
+            self._applies -= 1
+
+    @contextlib.asynccontextmanager
+    async def pruning(self) -> AsyncIterator[bool]:
+        """For the decision what to prune and for doing it: nothing is applied meanwhile.
+
+        Gives False, and then nothing may be pruned, if something is being applied.
+        """
+        async with self._turn:
+            yield not self._applies
 
     async def admit(self, target: Target) -> Object:
         """What to send for a target, which is recorded. See `kapp.cluster.claims.Claims`."""

@@ -83,7 +83,7 @@ class ApplyRun:
 
     async def _run(self) -> None:
         try:
-            async with self._slots:
+            async with self._slots, self._inventory.applying():
                 self.queued = False
                 self.applied = await self._apply()
         except ApplyError as error:

@@ -33,6 +33,7 @@ from kapp.controllers.guard import Guard
 from kapp.kappfile.model import UNCATEGORIZED
 
 WAITING_FOR_TRIGGER = "waiting-for-trigger"
+WAITING_FOR_OTHERS = ("waiting-for-cluster", "waiting-for-uncategorized", "waiting-for-dep")
 
 
 class Hold(NamedTuple):

@@ -2,8 +2,9 @@
 
 Not a kind of kapp's API: one key per Cluster, woken by KubernetesApplys and Kappfiles. It acts only
 when every Kappfile is evaluated (so that half of the objects is never taken for all of them) and no
-apply is under way; what a resource that fails to apply had applied before, stays. An object that
-moved to another resource is still wanted, hence not deleted. The engine's end deletes nothing.
+apply is under way; none begins meanwhile, so that nothing is deleted that a save has just brought
+back. What a resource that fails to apply had applied before, stays. An object that moved to another
+resource is still wanted, hence not deleted. The engine's end deletes nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from kapp.api.v1alpha1.kubernetesapply import (
     REASON_RETRYING,
     KubernetesApply,
 )
-from kapp.cluster.inventory import MemberKey
+from kapp.cluster.inventory import Inventory, MemberKey
 from kapp.cluster.removal import Removal
 from kapp.controllers.applyinput import wanted_keys
 from kapp.controllers.applystatus import is_applied, is_failed
 from kapp.controllers.connections import ClusterHandle, Connections
+from kapp.controllers.holds import WAITING_FOR_OTHERS
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.errors import ConfigError
@@ -32,8 +34,8 @@ from kapp.machinery.objects import Object, ObjectKey, gvk_of
 
 # One look for all the changes of a moment; nobody waits for what is superfluous to go.
 COALESCE_S = 0.15
-# After a deletion that the cluster refused.
-RETRY_S = 5.0
+# After a deletion that the cluster refused, or while something is being applied.
+RETRY_S = 3.0
 
 
 class InventoryReconciler:
@@ -65,35 +67,41 @@ class InventoryReconciler:
         """Delete what no KubernetesApply of the cluster wants any more."""
         await asyncio.sleep(COALESCE_S)
         handle = self._connections.get(key.name)
-        if handle is None or not await self._settled():
+        if handle is None:
+            return None
+        inventory = self._inventories.of(key.name, handle)
+        async with inventory.pruning() as free:
+            if not free:
+                return RETRY_S
+            return await self._prune(key.name, handle, inventory)
+
+    async def _prune(
+        self, cluster: str, handle: ClusterHandle, inventory: Inventory
+    ) -> float | None:
+        if not await self._settled():
             return None
         applies = [
-            one for one in await self._objects.list(KubernetesApply) if one.spec.cluster == key.name
+            one for one in await self._objects.list(KubernetesApply) if one.spec.cluster == cluster
         ]
         if any(_is_pending(one) for one in applies):
             return None
-        namespace = handle.connection.namespace
-        wanted: set[MemberKey] = set()
-        for apply in applies:
-            if _is_disabled(apply):
-                continue
-            with contextlib.suppress(ConfigError):  # then it wants what it applied before
-                wanted |= wanted_keys(apply, namespace)
-            if not is_applied(apply):
-                wanted |= _applied_before(apply)
-        pruned = self._pruned.get(key.name)
+        wanted = _wanted(applies, handle.connection.namespace)
+        pruned = self._pruned.get(cluster)
         if pruned is not None and pruned[0] is handle and pruned[1] <= wanted:
-            self._pruned[key.name] = handle, wanted
+            self._pruned[cluster] = handle, wanted
             return None
-        if any(is_failed(one) and not one.status.applied_input_hash for one in applies):
-            # Nobody knows which of the surplus objects it would have replaced.
-            return None
-        inventory = self._inventories.of(key.name, handle)
-        removal = await inventory.prune(wanted)
+        resources = None
+        if any(_is_yet_to_replace(one) for one in applies):
+            # Nobody knows which of the surplus objects it would replace: what is disabled at most.
+            resources = {one.name for one in applies if _is_disabled(one)}
+            if not resources:
+                return None
+        removal = await inventory.prune(wanted, resources=resources)
         self._say(removal)
         if removal.left:
             return RETRY_S
-        self._pruned[key.name] = handle, wanted
+        if resources is None:
+            self._pruned[cluster] = handle, wanted
         return None
 
     def _say(self, removal: Removal) -> None:
@@ -117,6 +125,25 @@ class InventoryReconciler:
 def keys_of(obj: Object) -> Iterable[ObjectKey]:
     """For the source of KubernetesApplys: its Cluster."""
     return (ObjectKey("", (obj.get("spec") or {}).get("cluster") or "default"),)
+
+
+def _wanted(applies: Iterable[KubernetesApply], namespace: str) -> set[MemberKey]:
+    wanted: set[MemberKey] = set()
+    for apply in applies:
+        if _is_disabled(apply):
+            continue
+        with contextlib.suppress(ConfigError):  # then it wants what it applied before
+            wanted |= wanted_keys(apply, namespace)
+        if not is_applied(apply):
+            wanted |= _applied_before(apply)
+    return wanted
+
+
+def _is_yet_to_replace(apply: KubernetesApply) -> bool:
+    """Whether it has applied nothing yet, though it is to: it failed, or waits for others."""
+    if apply.status.applied_input_hash or _is_disabled(apply):
+        return False
+    return is_failed(apply) or apply.status.waiting_reason in WAITING_FOR_OTHERS
 
 
 def _is_disabled(apply: KubernetesApply) -> bool:

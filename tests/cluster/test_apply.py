@@ -281,6 +281,19 @@ def test_a_terminating_namespace_passes():
     assert isinstance(judge(gone("x"), deployment(), exists=False), Rejected)
 
 
+@pytest.mark.parametrize(
+    ("kind_name", "group", "field", "message"),
+    [
+        ("RoleBinding", "rbac.authorization.k8s.io", "roleRef", "x: cannot change roleRef"),
+        ("DaemonSet", "apps", "spec.selector", "x: field is immutable"),
+    ],
+)
+def test_what_holds_no_data_is_made_anew(kind_name, group, field, message):
+    error = invalid(kind_name, group, "x", [Cause(field, f"Invalid value: {message}")])
+    verdict = judge(error, obj(kind_name, "x", f"{group}/v1"), exists=True)
+    assert isinstance(verdict, Recreate)
+
+
 def test_what_was_never_there_is_not_made_anew():
     selector = [Cause("spec.selector", "Invalid value: 1: field is immutable")]
     error = invalid("Deployment", "apps", "web", selector)

@@ -138,6 +138,24 @@ async def test_prune_removes_what_left_and_nothing_else(world):
     ]
 
 
+async def test_nothing_is_applied_while_something_is_pruned(world):
+    inventory, events = world.inventory(), []
+
+    async def apply_one():
+        async with inventory.applying():
+            events.append("applied")
+
+    async with inventory.pruning() as free:
+        assert free
+        task = asyncio.create_task(apply_one())
+        await asyncio.sleep(0.01)
+        events.append("pruned")
+    await task
+    assert events == ["pruned", "applied"]
+    async with inventory.applying(), inventory.pruning() as free:
+        assert not free
+
+
 async def test_an_object_that_moved_to_another_resource_stays(world):
     inventory = world.inventory()
     await deploy(world, inventory, obj("ConfigMap", "a"), resource="one")

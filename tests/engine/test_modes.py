@@ -182,3 +182,34 @@ async def test_a_trigger_of_the_kappfile_evaluates_it(project: Project) -> None:
     changes = {"metadata": {"annotations": {TRIGGER_ANNOTATION: "1"}}}
     await engine.client.patch(resource_of(Kappfile), MAIN, changes, PatchType.MERGE)
     await eventually(lambda: _is(project, "a", "two"))
+
+
+async def test_what_is_replaced_stays_until_its_replacement_is_applied(project: Project) -> None:
+    """But for what is disabled, which replaces nothing."""
+    unready = deployment("dep").replace(
+        "httpGet: {path: /, port: 8000}", "exec: {command: [cat, /no]}"
+    )
+    project.write(
+        Kappfile="k8s_yaml(['old.yaml', 'extra.yaml'])\n"
+        "k8s_resource(objects=['old'], new_name='old')\n"
+        "k8s_resource(objects=['extra'], new_name='extra')\n",
+        old__yaml=config_map("old"),
+        extra__yaml=config_map("extra"),
+        new__yaml=config_map("new"),
+        dep__yaml=unready,
+    )
+    engine = await project.start()
+    await applied(engine, "old")
+    await applied(engine, "extra")
+    project.write(
+        Kappfile="k8s_yaml(['new.yaml', 'extra.yaml', 'dep.yaml'])\n"
+        "k8s_resource(objects=['new'], new_name='new', resource_deps=['dep'])\n"
+        "k8s_resource(objects=['extra'], new_name='extra')\n"
+    )
+    await applied(engine, "dep")
+    await switch(engine, "extra", disabled=True)
+    await eventually(lambda: project.gone(CONFIG_MAPS, "extra"))
+    assert not await project.gone(CONFIG_MAPS, "old")
+    project.write(dep__yaml=deployment("dep"))
+    await applied(engine, "new")
+    await eventually(lambda: project.gone(CONFIG_MAPS, "old"))
