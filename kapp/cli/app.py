@@ -13,18 +13,23 @@ from typing import Annotated
 import typer
 
 from kapp.cli import (
+    apply,
     cluster,
     completion,
+    delete,
     doctor,
     down,
+    edit,
     get,
     kubeconfig,
     logs,
+    patch,
     projects,
     switching,
     trigger,
     up,
     version,
+    wait,
 )
 from kapp.cli.render import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, say, show_error
 from kapp.errors import KappError, UsageError
@@ -59,6 +64,11 @@ app.command("trigger")(trigger.trigger)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)
 app.command("list")(projects.list_)
+app.command("wait")(wait.wait)
+app.command("apply")(apply.apply)
+app.command("patch")(patch.patch)
+app.command("edit")(edit.edit)
+app.command("delete")(delete.delete)
 app.command("kubeconfig")(kubeconfig.kubeconfig)
 app.add_typer(cluster.app, name="cluster")
 app.command("doctor")(doctor.doctor)

@@ -69,6 +69,23 @@ def running_instance(option: str) -> Instance:
     )
 
 
+def connect(instance: Instance, timeout_s: float | None) -> http.client.HTTPConnection:
+    """An open connection to an engine; `timeout_s` is for each part of an answer, None for ever.
+
+    The caller closes it, or the response of its one request. Raises KappError if nothing answers.
+    """
+    connection = _UnixConnection(instance.socket)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise KappError(
+            f"the engine of {instance.kappfile} does not answer: {error}",
+            hint="look at the terminal where `kapp up` runs, or start it again",
+        ) from error
+    connection.sock.settimeout(timeout_s)
+    return connection
+
+
 def request(
     instance: Instance,
     method: str,

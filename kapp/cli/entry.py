@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 
+_INSTANT = ("get", "describe", "explain", "api-resources")
+
 
 def main() -> int:
     """Run the command line in `sys.argv`; returns the exit code."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["get"] and not _asks_for_help(arguments):
+    if arguments and arguments[0] in _INSTANT and not _asks_for_help(arguments):
         from kapp.cli import instant
 
-        return instant.get(arguments[1:])
+        return instant.run(arguments[0], arguments[1:])
     from kapp.cli import app
 
     return app.run(arguments)

@@ -1,4 +1,4 @@
-"""`kapp get` in as little time as a process can take.
+"""`kapp get`, and what else only reads, in as little time as a process can take.
 
 The command line goes to the engine over its Unix socket as it was typed, with the directory that
 paths in it are relative to; the engine renders the answer and sends it back in frames
@@ -26,15 +26,15 @@ _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
 
 
-def get(arguments: list[str]) -> int:
-    """Run `kapp get ARGUMENTS…`; returns the exit code."""
+def run(command: str, arguments: list[str]) -> int:
+    """Run `kapp COMMAND ARGUMENTS…`; returns the exit code."""
     try:
         kappfile, arguments = _take_file_option(arguments)
         connection = _connect(kappfile)
     except _NoEngine as error:
         return _explain(error)
     try:
-        _send(connection, arguments)
+        _send(connection, command, arguments)
         return _receive(connection)
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
@@ -101,9 +101,9 @@ def _connect(kappfile: str | None) -> socket.socket:
     )
 
 
-def _send(connection: socket.socket, arguments: list[str]) -> None:
+def _send(connection: socket.socket, command: str, arguments: list[str]) -> None:
     words = ",".join(map(_quote, arguments))
-    body = f'{{"args":[{words}],"cwd":{_quote(os.getcwd())}}}'.encode()
+    body = f'{{"command":"{command}","args":[{words}],"cwd":{_quote(os.getcwd())}}}'.encode()
     connection.sendall(
         b"POST /kapp/v1/print HTTP/1.1\r\nHost: kapp\r\nConnection: close\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

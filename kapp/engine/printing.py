@@ -11,13 +11,38 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeAlias
 
-from kapp.machinery.printers import watch_get
+from kapp.machinery.printers import run_api_resources, run_describe, run_explain, watch_get
 from kapp.machinery.registry import Registry
+from kapp.machinery.status import bad_request
 
 STDOUT, STDERR, EXIT = 1, 2, 3
 
 Output: TypeAlias = tuple[int, bytes]
 """A stream (STDOUT, STDERR, EXIT) and what goes there; EXIT comes last, in digits."""
+
+
+_AT_ONCE = {
+    "describe": run_describe,
+    "explain": run_explain,
+    "api-resources": run_api_resources,
+}
+
+
+async def print_command(
+    registry: Registry, command: str, args: Sequence[str], cwd: str
+) -> AsyncGenerator[Output, None]:
+    """Run `kapp COMMAND ARGS…`, one of those that only read. Raises ApiError (400) for others."""
+    if command == "get":
+        async for output in print_get(registry, args, cwd):
+            yield output
+        return
+    if command not in _AT_ONCE:
+        raise bad_request(f"there is no command {command!r} to print")
+    result = _AT_ONCE[command](registry, args)
+    for stream, text in ((STDOUT, result.stdout), (STDERR, result.stderr)):
+        if text:
+            yield stream, text.encode()
+    yield EXIT, str(result.exit_code).encode()
 
 
 async def print_get(

@@ -1,6 +1,7 @@
 """What the command line asks an engine, over its Unix socket only.
 
-    POST /kapp/v1/print    {"args": [...]}: `kapp get` as it was typed; the answer in frames
+    POST /kapp/v1/print    {"command": "get", "args": [...]}: `kapp get` and other commands that
+                           only read, as they were typed; the answer in frames
     GET  /kapp/v1/logs     ?resource=…&follow=true&tail=…&since=5m&timestamps=true&format=text|json
                            &colour=true: lines, until all is said or, following, for ever
     GET  /kapp/v1/kubeconfig  {"path": …} of the API's kubeconfig, once kubectl can use it
@@ -36,6 +37,7 @@ class _PrintRequest(msgspec.Struct):
 
     args: list[str]
     cwd: str = ""
+    command: str = "get"
 
 
 class _PlainStream(web.StreamResponse):
@@ -86,10 +88,12 @@ class Routes:
         except msgspec.DecodeError as error:
             raise bad_request(f"the body is not {{args: […]}}: {error}") from error
         # Needed by commands only, so not while the engine starts.
-        from kapp.engine.printing import print_get
+        from kapp.engine.printing import print_command
 
         response = await _open(request, "application/octet-stream")
-        async with aclosing(print_get(self._registry, given.args, given.cwd)) as outputs:
+        async with aclosing(
+            print_command(self._registry, given.command, given.args, given.cwd)
+        ) as outputs:
             async for stream, payload in outputs:
                 await response.write(frame(stream, payload))
         await response.write_eof()

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -28,9 +29,30 @@ def directory() -> Iterator[Path]:
         yield Path(path)
 
 
+class Kapp(NamedTuple):
+    """The kapp command in a project's directory."""
+
+    project: Path
+    environment: dict[str, str]
+
+    def __call__(
+        self, *arguments: str, stdin: str = "", editor: str = "false"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(
+            [KAPP, *arguments],
+            cwd=self.project,
+            env={**self.environment, "KUBE_EDITOR": editor},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+
+
 @pytest.fixture(scope="session")
-def kubeconfigs(directory: Path) -> Iterator[dict[str, Path]]:
-    """Those of an engine that runs an empty Kappfile, and of its embedded cluster."""
+def kapp(directory: Path) -> Kapp:
+    """In a project with an empty Kappfile, with an embedded cluster of its own."""
     project = directory / "project"
     project.mkdir()
     (project / "Kappfile").touch()
@@ -38,20 +60,21 @@ def kubeconfigs(directory: Path) -> Iterator[dict[str, Path]]:
         "HOME": str(directory),
         "KAPP_STATE_DIR": str(directory / "s"),
         "KAPP_CLUSTER": "embedded",
-        "PATH": os.environ["PATH"],
+        # kubectl is not needed for anything
+        "PATH": os.defpath,
     }
+    return Kapp(project, environment)
 
-    def kapp(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [KAPP, *arguments], cwd=project, env=environment, capture_output=True, text=True
-        )
 
+@pytest.fixture(scope="session")
+def kubeconfigs(directory: Path, kapp: Kapp) -> Iterator[dict[str, Path]]:
+    """Those of a running engine, and of its embedded cluster."""
     assert not kapp("cluster", "start").returncode
     with (directory / "up.log").open("wb") as log:
         up = subprocess.Popen(
             [KAPP, "up", "--stream"],
-            cwd=project,
-            env=environment,
+            cwd=kapp.project,
+            env=kapp.environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -13,7 +13,8 @@ from .conftest import REAL_KUBECONFIG
 from .scenarios import BUILTIN, CUSTOM, EVERYWHERE, Scenario
 from .subjects import Step, Subject, Transcript
 
-pytestmark = pytest.mark.slow
+# A guard against what hangs: a scenario is some dozens of processes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # What is compared with what: exactly, or by outcome where one is a kind that kubectl knows.
 _PAIRS = [("kapp", "embedded")]

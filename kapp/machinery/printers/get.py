@@ -112,19 +112,20 @@ def namespace_of(options: GetOptions, kind: Kind) -> str:
     return options.namespace or DEFAULT_NAMESPACE
 
 
-class _Fetched(NamedTuple):
+class Fetched(NamedTuple):
     """What was found, target by target, and what was not."""
 
     pages: list[tuple[Kind, Page]]
     errors: list[ApiError]
 
     def result(self, stdout: str, stderr: str = "") -> GetResult:
+        """What the command prints, and the errors after it."""
         texts = dict.fromkeys(error_text(error) for error in self.errors)
         return GetResult(stdout, stderr + "".join(texts), EXIT_FAILED if self.errors else EXIT_DONE)
 
 
-def _fetch_all(registry: Registry, options: GetOptions, targets: Targets) -> _Fetched:
-    fetched = _Fetched([], [])
+def _fetch_all(registry: Registry, options: GetOptions, targets: Targets) -> Fetched:
+    fetched = Fetched([], [])
     for target in targets.items:
         try:
             fetched.pages.append((target.kind, fetch(registry, options, target)))

@@ -17,9 +17,17 @@ _LINES = re.compile("[\n\f]")
 
 
 class TabWriter:
-    """Collects text; `flush` returns it with its columns aligned."""
+    """Collects text; `flush` returns it with its columns aligned.
 
-    def __init__(self) -> None:
+    The settings are those of `get`; `describe` has others.
+    """
+
+    def __init__(
+        self, *, min_width: int = _MIN_WIDTH, padding: int = _PADDING, remember: bool = True
+    ) -> None:
+        self._remember_widths = remember
+        self._min_width = min_width
+        self._padding = padding
         self._text = ""
         self._remembered: list[int] = []
 
@@ -55,12 +63,14 @@ class TabWriter:
                 continue
             block = lines[start:end]
             widest = max(len(line[column]) for line in block)
-            width = self._remember(column, max(_MIN_WIDTH, widest + _PADDING))
+            width = self._remember(column, max(self._min_width, widest + self._padding))
             done += self._format(block, [*widths, width])
             start = end
         return done
 
     def _remember(self, column: int, width: int) -> int:
+        if not self._remember_widths:
+            return width
         if column == len(self._remembered):
             self._remembered.append(width)
         width = max(width, self._remembered[column])

@@ -1,0 +1,51 @@
+"""`kapp delete`: deletes objects of kapp's API, as `kubectl delete` does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kapp.cli.options import DryRun
+
+
+def delete(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KIND [NAME…]]", help="pf web, pf/web kapp/web, …"),
+    ] = None,
+    filename: Annotated[
+        list[str] | None, typer.Option("-f", "--filename", help="Delete what a manifest names.")
+    ] = None,
+    selector: Annotated[str, typer.Option("-l", "--selector", help="Label selector.")] = "",
+    field_selector: Annotated[str, typer.Option("--field-selector", help="Field selector.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All objects of the kind.")] = False,
+    cascade: Annotated[
+        str, typer.Option("--cascade", help="What becomes of what it owns: background, …")
+    ] = "background",
+    ignore_not_found: Annotated[
+        bool, typer.Option("--ignore-not-found", help="Succeed when it is not there.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is gone.")] = True,
+    timeout: Annotated[str, typer.Option("--timeout", help="How long; 0s is for ever.")] = "0s",
+    dry_run: DryRun = "none",
+    output: Annotated[str, typer.Option("-o", "--output", help="`name` or nothing.")] = "",
+    file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
+) -> None:
+    """Delete objects: `kapp delete pf web`. What an object of the Kappfile owns is made afresh."""
+    from kapp.cli.objects.delete import run
+
+    run(
+        names=names,
+        filename=filename,
+        selector=selector,
+        field_selector=field_selector,
+        everything=everything,
+        cascade=cascade,
+        ignore_not_found=ignore_not_found,
+        wait=wait,
+        timeout=timeout,
+        dry_run=dry_run,
+        output=output,
+        file=file,
+    )

@@ -1,0 +1,40 @@
+"""`kapp wait`: waits for objects of kapp's API, as `kubectl wait` does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kapp.cli.options import File
+
+
+def wait(
+    names: Annotated[list[str], typer.Argument(metavar="KIND/NAME…", help="uiresource/web, …")],
+    condition: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="condition=NAME[=VALUE], jsonpath={PATH}[=VALUE], create or delete",
+        ),
+    ],
+    timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.")] = "30s",
+    selector: Annotated[str, typer.Option("-l", "--selector", help="Label selector.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All objects of the kind.")] = False,
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="yaml, json, name, …: of what is met")
+    ] = "",
+    file: File = "",
+) -> None:
+    """Wait until it is so: `kapp wait uiresource/web --for=condition=Ready`."""
+    from kapp.cli.objects.wait import run
+
+    run(
+        names=names,
+        condition=condition,
+        timeout=timeout,
+        selector=selector,
+        everything=everything,
+        output=output,
+        file=file,
+    )
