@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeAlias
 from kapp.api.v1alpha1.filewatch import IgnoreDef
 from kapp.controllers.filewatch import ignoring
 from kapp.controllers.kappfileobjects import ignores_of
+from kapp.kappfile.contents import digest_of
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import KappfileError
 from kapp.kappfile.model import Result
@@ -43,6 +44,7 @@ class Outcome(NamedTuple):
     watched_paths: tuple[Path, ...]
     watched_trees: tuple[Path, ...]
     ignores: list[IgnoreDef]
+    contents: Mapping[Path, bytes]
     output: tuple[str, ...]
     signature: Signature
     started_ns: int
@@ -58,6 +60,24 @@ class Outcome(NamedTuple):
             stat is not None and stat[1] >= self.started_ns and path not in watched_before
             for path, stat in now
         )
+
+    def saw_everything(self) -> bool:
+        """Whether it was evaluated from what the files hold now, so that an event tells no news.
+
+        What was written to lately is compared: two writes may bear the same time.
+        """
+        return self.signature_now() == self.signature and all(
+            self._saw(path) for path, _ in self.signature
+        )
+
+    def _saw(self, path: Path) -> bool:
+        try:
+            info = os.stat(path)
+            if max(info.st_mtime_ns, info.st_ctime_ns) < self.started_ns:
+                return True
+            return self.contents.get(path) == digest_of(path.read_bytes())
+        except OSError:
+            return not os.path.lexists(path) and path not in self.contents
 
     def signature_now(self) -> Signature:
         """The signature of what it depended on, as things are now."""
@@ -155,6 +175,7 @@ def _outcome(
         ending.watched_paths,
         ending.watched_trees,
         ignores_of(ending.watch_ignores),
+        ending.contents,
         ending.output,
         (),
         started_ns,

@@ -120,6 +120,13 @@ class KappfileReconciler:
         ):
             await self._restore(kappfile, last)
             return None
+        if last is not None and last.uid == kappfile.metadata.uid:
+            news = _without_event(given) != _without_event(kappfile.status.evaluated_input)
+            if not news and last.outcome.saw_everything():
+                await self._write(
+                    kappfile, evaluated_input=given, terminated=kappfile.status.terminated
+                )
+                return None
         await self._evaluate(kappfile, event, given)
         return None
 
@@ -297,6 +304,12 @@ class KappfileReconciler:
             lines.append(f"error: {_report(error)}")
         if lines:
             self._log.write(name, "\n".join(lines) + "\n")
+
+
+def _without_event(given: str) -> list[str]:
+    """What `_input` named, but for the event of the Kappfile's own FileWatch."""
+    generation, trigger, _, *others = f"{given}//".split("/")
+    return [generation, trigger, *others]
 
 
 def _report(error: KappError | None) -> str:

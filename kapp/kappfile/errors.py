@@ -7,7 +7,7 @@ what to watch, so that the engine can show the error and knows which save may me
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,8 +35,8 @@ class KappfileError(ConfigError):
             parse), so that the engine reads again while events still arrive.
         cancelled: whether evaluation ended because it was asked to.
         settled: whether `frames` is the whole call chain already, whoever comes across the error.
-        watched_paths, watched_trees, watch_ignores: as in `kapp.kappfile.model.Result`, up to the
-            failure.
+        watched_paths, watched_trees, watch_ignores, contents: as in `kapp.kappfile.model.Result`,
+            up to the failure.
         output: what was printed before the failure.
     """
 
@@ -59,6 +59,7 @@ class KappfileError(ConfigError):
         self.watched_paths: tuple[Path, ...] = ()
         self.watched_trees: tuple[Path, ...] = ()
         self.watch_ignores: tuple[tuple[Path, str], ...] = ()
+        self.contents: Mapping[Path, bytes] = {}
         self.output: tuple[str, ...] = ()
 
     def located(self, frames: Sequence[Frame], column: int = 0) -> None:

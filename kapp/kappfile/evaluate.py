@@ -94,6 +94,7 @@ def _run(session: Session) -> Result:
         local_resources=assembly.local_resources,
         watched_paths=session.watched_paths,
         watched_trees=session.watched_trees,
+        contents=session.contents,
         settings=session.declared.settings,
         warnings=(*session.warnings, *assembly.warnings),
         output=tuple(session.output),
@@ -141,4 +142,5 @@ def _complete(error: KappfileError, session: Session) -> None:
     error.watched_paths = session.watched_paths
     error.watched_trees = session.watched_trees
     error.watch_ignores = session.declared.settings.watch_ignores
+    error.contents = session.contents
     error.output = tuple(session.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -159,6 +160,7 @@ class Result:
         watched_paths: absolute paths whose change calls for a new evaluation: files (also missing
             ones) and directories; of a directory only its direct entries.
         watched_trees: absolute directories watched with everything below them.
+        contents: digests of the files that were read (`kapp.kappfile.contents`).
         output: printed lines, in order, bounded.
         transient: whether an executed file is blank: an editor may be about to write it, so the
             engine reads again before it deletes what is no longer declared.
@@ -168,6 +170,7 @@ class Result:
     local_resources: tuple[LocalResource, ...] = ()
     watched_paths: tuple[Path, ...] = ()
     watched_trees: tuple[Path, ...] = ()
+    contents: Mapping[Path, bytes] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     warnings: tuple[KappfileWarning, ...] = ()
     output: tuple[str, ...] = ()

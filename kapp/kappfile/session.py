@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kapp.kappfile.assembly.declarations import Declarations
+from kapp.kappfile.contents import digest_of
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import Frame, KappfileError
 from kapp.kappfile.manifests import ManifestCache
@@ -43,6 +44,7 @@ class Session:
             within the present one; returns a handle.
         symbols: names of an executed file's functions, and its data by name.
         unused_forwards: `path:line` of port_forward values no resource used yet, by number.
+        contents: digests of the files that were read.
         numbers: fresh numbers for values that need an identity.
         call_symbol: calls a function of an executed file: handle, name, args, kwargs.
         call_function: calls a function that a builtin was given, once the file that it was given
@@ -62,6 +64,7 @@ class Session:
         lambda handle, name, args, kwargs: None
     )
     call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
+    contents: dict[Path, bytes] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     callers: tuple[Frame, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
@@ -111,7 +114,9 @@ class Session:
         """The text of a file, which is watched from now on. Raises KappfileError."""
         self.watch(path)
         try:
-            return path.read_bytes().decode("utf-8-sig")
+            contents = path.read_bytes()
+            self._note(path, contents)
+            return contents.decode("utf-8-sig")
         except FileNotFoundError:
             raise self.missing(path) from None
         except IsADirectoryError:
@@ -126,6 +131,11 @@ class Session:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise KappfileError(f"{self.display(path)} cannot be read: {reason}") from error
+
+    def _note(self, path: Path, contents: bytes) -> None:
+        digest = digest_of(contents)
+        if self.contents.setdefault(path, digest) != digest:
+            self.contents[path] = b""  # it changed meanwhile, so nobody knows what was seen of it
 
     def missing(self, path: Path) -> KappfileError:
         """The error for a file that is not there."""

@@ -89,3 +89,25 @@ async def test_a_change_after_the_reading_is_noticed(kappfile: Path) -> None:
     assert not outcome.changed_on_disk(frozenset())
     manifest.write_text(CONFIG_MAP % "b")
     assert outcome.changed_on_disk(frozenset())
+
+
+async def test_an_event_of_what_was_read_already_tells_no_news(kappfile: Path) -> None:
+    outcome = await evaluate(kappfile)
+    assert outcome.saw_everything()
+
+
+@pytest.mark.parametrize("name", ["Kappfile", "a.yaml"])
+async def test_a_write_that_bears_the_same_time_is_noticed(kappfile: Path, name: str) -> None:
+    """Same size, same inode, same modification time: what was read tells."""
+    outcome = await evaluate(kappfile)
+    path = kappfile.with_name(name)
+    before = os.stat(path)
+    path.write_text(path.read_text().replace("a", "b"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert outcome.signature_now() == outcome.signature
+    assert not outcome.saw_everything()
+
+
+async def test_a_listing_that_is_new_is_no_proof(kappfile: Path) -> None:
+    kappfile.write_text("print(listdir('.'))\n")
+    assert not (await evaluate(kappfile)).saw_everything()
