@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,4 +111,6 @@ async def test_a_write_that_bears_the_same_time_is_noticed(kappfile: Path, name:
 
 async def test_a_listing_that_is_new_is_no_proof(kappfile: Path) -> None:
     kappfile.write_text("print(listdir('.'))\n")
+    in_a_minute = time.time() + 60
+    os.utime(kappfile.parent, (in_a_minute, in_a_minute))
     assert not (await evaluate(kappfile)).saw_everything()
