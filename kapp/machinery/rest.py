@@ -22,7 +22,7 @@ from kapp.machinery.negotiation import (
     negotiate,
 )
 from kapp.machinery.objects import Json, Object, name_of, uid_of
-from kapp.machinery.openapi import OpenApi
+from kapp.machinery.openapi import V2_PROTOBUF, OpenApi, empty_v2
 from kapp.machinery.options import WriteOptions
 from kapp.machinery.patching import patch_kind, patched
 from kapp.machinery.presenting import Presenter, accepted_by, answer, error_response
@@ -93,6 +93,7 @@ class RestApi:
         self._registry = registry
         self._version = version
         self._openapi = OpenApi(registry.scheme, title)
+        self._title = title
         self._streams = streams
         self._decoders = decoders
 
@@ -141,6 +142,10 @@ class RestApi:
                 found = discovery.api_resource_list(scheme, group, version)
             case ["version"]:
                 found = self._version_info()
+            case ["openapi", "v2"]:
+                found, packed = empty_v2(self._title)
+                if "proto-openapi" in accept:
+                    return Response(200, packed, V2_PROTOBUF)
             case ["openapi", "v3"]:
                 found = self._openapi.index()
             case ["openapi", "v3", *path]:

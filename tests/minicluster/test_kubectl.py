@@ -256,6 +256,29 @@ def test_what_is_refused_says_why(kubectl):
     assert 'unknown field "spec.replica"' in text
 
 
+def test_a_kind_that_is_not_served(kubectl):
+    strange = {"apiVersion": "strange.example.com/v1", "kind": "Strange", "metadata": {"name": "x"}}
+    for arguments in (("apply",), ("create",), ("apply", "--server-side")):
+        text = kubectl.error(*arguments, "-f", "-", stdin=json.dumps(strange))
+        assert 'no matches for kind "Strange" in version "strange.example.com/v1"' in text
+
+
+def test_a_paused_rollout_waits(kubectl):
+    name = "paused"
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name, "one")))
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    kubectl("rollout", "pause", f"deployment/{name}")
+    kubectl("apply", "-f", "-", stdin=json.dumps(deployment(name, "two")))
+    generation = kubectl("get", "deployment", name, "-o", "jsonpath={.metadata.generation}")
+    observed = f"--for=jsonpath={{.status.observedGeneration}}={generation}"
+    kubectl("wait", observed, f"deployment/{name}", "--timeout=20s")
+    assert kubectl("exec", f"deployment/{name}", "--", *SHOW_TEXT) == "one\n"
+    kubectl("rollout", "resume", f"deployment/{name}")
+    kubectl("rollout", "status", f"deployment/{name}", "--timeout=20s")
+    assert kubectl("exec", f"deployment/{name}", "--", *SHOW_TEXT) == "two\n"
+    kubectl("delete", "deployment", name, "--wait=false")
+
+
 def test_namespaces_come_and_go(kubectl):
     objects = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "short"}},

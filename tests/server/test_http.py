@@ -93,7 +93,7 @@ async def test_methods_and_paths_that_are_not_there(running: Running) -> None:
         ("GET", "/apis/test.dev/v1/gadgets", 404),
         ("GET", "/apis/test.dev/v2/widgets", 404),
         ("GET", "/apis/other.dev", 404),
-        ("GET", "/openapi/v2", 404),
+        ("GET", "/openapi/v4", 404),
         ("GET", f"{WIDGETS}/one/nothing", 404),
         ("GET", "/", 404),
         ("POST", "/version", 405),

@@ -107,3 +107,8 @@ def controlled_index(obj: Object) -> Iterable[str]:
     """Index value of an object: the uid of its controller."""
     controller = controller_of(obj)
     return (controller["uid"],) if controller is not None else ()
+
+
+def no_index(_: Object) -> Iterable[str]:
+    """For mirrors that are read by key only."""
+    return ()
