@@ -14,6 +14,7 @@ import typer
 
 from kapp.cli import (
     apply,
+    ci,
     cluster,
     completion,
     delete,
@@ -60,6 +61,7 @@ app.command("up")(up.up)
 app.command("get")(get.get)
 app.command("logs")(logs.logs)
 app.command("down")(down.down)
+app.command("ci")(ci.ci)
 app.command("trigger")(trigger.trigger)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kapp.cli.completion import resource_names
-from kapp.cli.engines import kappfile_path
+from kapp.cli.foreground import kappfile_to_run, stop_on_signals
 from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say
 from kapp.cli.target import Target, choose
-from kapp.errors import UsageError
-from kapp.instance import Instance
 
 if TYPE_CHECKING:
     from kapp.engine.config import EngineConfig
-    from kapp.engine.engine import Engine
 
 
 def up(
@@ -52,10 +46,7 @@ def up(
 
     Words after `--` are the Kappfile's arguments.
     """
-    kappfile = kappfile_path(file)
-    if not os.path.isfile(kappfile):
-        raise UsageError(f"there is no file {kappfile}", hint="name a Kappfile with -f PATH")
-    _refuse_a_second_engine(kappfile)
+    kappfile = kappfile_to_run(file)
     target = choose(cluster, kube_context, namespace)
 
     from kapp.cli import diagnostics
@@ -73,22 +64,13 @@ def up(
     return asyncio.run(_run(config, target, stream=stream, down_on_exit=down_on_exit))
 
 
-def _refuse_a_second_engine(kappfile: str) -> None:
-    # Again, and for good, by the engine's lock; here before a cluster is started for nothing.
-    instance = Instance(kappfile)
-    if instance.is_running():
-        from kapp.engine.engine import already_running
-
-        raise already_running(instance)
-
-
 async def _run(config: EngineConfig, target: Target, *, stream: bool, down_on_exit: bool) -> int:
     from kapp.aio.supervise import TaskGroup
     from kapp.cli.showing import show
     from kapp.engine.engine import Engine
 
     engine = Engine(config)
-    interrupted = _stop_on_signals(engine)
+    interrupted = stop_on_signals(engine)
     await engine.start()
     say(f"kapp runs {engine.instance.kappfile}")
     say(f"on {target.context}, namespace {target.namespace}; Ctrl-C to stop")
@@ -119,20 +101,3 @@ async def _down(config: EngineConfig) -> int:
         on_progress=show_progress,
     )
     return report(result) or EXIT_INTERRUPTED
-
-
-def _stop_on_signals(engine: Engine) -> asyncio.Event:
-    """End in order at the first Ctrl-C; at a second one, at once."""
-    interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        if interrupted.is_set():
-            os._exit(EXIT_INTERRUPTED)
-        interrupted.set()
-        engine.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop)
-    return interrupted

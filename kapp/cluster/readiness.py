@@ -33,19 +33,30 @@ class Readiness(NamedTuple):
 
 READY = Readiness("ready", "Ready")
 
-# Waiting reasons from which a container does not get away on its own.
-# Source: k8s.io/kubernetes/pkg/kubelet/images/types.go and pkg/kubelet/kuberuntime.
-_FATAL_WAITS = frozenset(
+# Source of the reasons: k8s.io/kubernetes/pkg/kubelet/images/types.go and pkg/kubelet/kuberuntime.
+STUCK = frozenset(
     {
-        "CrashLoopBackOff",
+        "Unschedulable",
         "ErrImagePull",
         "ImagePullBackOff",
         "ErrImageNeverPull",
         "InvalidImageName",
         "ImageInspectError",
         "RegistryUnavailable",
+        "SignatureValidationFailed",
         "CreateContainerConfigError",
         "CreateContainerError",
+        # Of kapp's embedded cluster alone.
+        "ImageCommandUnknown",
+        "VolumesUnavailable",
+    }
+)
+"""Reasons for which a pod has not begun, and will not: it never counts as a failed try of a Job."""
+
+# Waiting reasons from which a container does not get away on its own.
+_FATAL_WAITS = STUCK | frozenset(
+    {
+        "CrashLoopBackOff",
         "RunContainerError",
         "StartError",
         "PreStartHookError",

@@ -153,6 +153,8 @@ class KappfileReconciler:
         known = kappfile.status.resources
         started_at = format_micro_time(self._now())
         reasons = self._reasons(kappfile, event)
+        # Even if nothing else comes of it: there its error is shown.
+        await self._objects.ensure(wants.own_ui(kappfile))
         await self._write(
             kappfile,
             evaluated_input=kappfile.status.evaluated_input,
@@ -240,6 +242,7 @@ class KappfileReconciler:
             if settings is None
             else settings.max_parallel_updates,
             resources=old.resources if result is None else result.names,
+            ci=old.ci if settings is None else wants.ci_of(settings),
         )
         await self._objects.write_status(kappfile, before)
 

@@ -25,6 +25,7 @@ from kapp.api.v1alpha1.meta import (
 )
 from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
 from kapp.api.v1alpha1.probe import Probe
+from kapp.api.v1alpha1.session import SessionCISpec
 from kapp.api.v1alpha1.uiresource import UIResource, UIResourceLink, UIResourceSpec
 from kapp.kappfile.model import Command, KubernetesResource, LocalResource, Settings
 
@@ -121,6 +122,15 @@ def deps_of(owner: Kappfile, resource: LocalResource, settings: Settings) -> Fil
 def _disable_source(resource: str) -> DisableSource:
     return DisableSource(
         config_map=ConfigMapDisableSource(name=disable_name(resource), key=DISABLED_KEY)
+    )
+
+
+def ci_of(settings: Settings) -> SessionCISpec:
+    """What `ci_settings` says, given or not."""
+    return SessionCISpec(
+        k8s_grace_period=f"{settings.ci_grace_period_s:g}s",
+        timeout=f"{settings.ci_timeout_s:g}s",
+        readiness_timeout=f"{settings.ci_readiness_timeout_s:g}s",
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kapp.api.v1alpha1.kubernetesdiscovery import Pod
 from kapp.cluster.prepare import pod_templates
-from kapp.cluster.readiness import readiness
+from kapp.cluster.readiness import STUCK, readiness
 from kapp.controllers.applystatus import SUCCEEDED, current_pods
 from kapp.machinery.objects import Object, display_name
 
@@ -53,8 +53,11 @@ def _of_objects(objects: Sequence[Object]) -> Iterable[Problem]:
 
 def _of_pods(pods: Sequence[Pod], *, must_succeed: bool) -> Iterable[Problem]:
     for pod in current_pods(pods):
+        # A Job starts failed pods again, up to its backoff limit, and says itself when it gives up.
+        of_job = pod.owner is not None and pod.owner.kind == "Job"
         for error in pod.errors:
             reason, _, message = error.partition(": ")
-            yield Problem(True, reason, f"Pod/{pod.name}: {message}")
-        if must_succeed and pod.phase != SUCCEEDED:
+            if not of_job or reason in STUCK:
+                yield Problem(True, reason, f"Pod/{pod.name}: {message}")
+        if must_succeed and pod.phase != SUCCEEDED and not of_job:
             yield Problem(False, "Running", f"Pod/{pod.name} has not ended yet")

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from kapp.api.durations import parse_duration
 from kapp.api.typed import TypedClient, encode
+from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
+from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
 from kapp.api.v1alpha1.meta import Condition
 from kapp.api.v1alpha1.session import MAIN as SESSION
 from kapp.api.v1alpha1.session import (
@@ -22,14 +24,15 @@ from kapp.api.v1alpha1.session import (
     TargetTerminated,
     TargetWaiting,
 )
-from kapp.api.v1alpha1.uiresource import READY, UIResource
-from kapp.machinery.objects import Object, ObjectKey, format_micro_time, parse_time
+from kapp.api.v1alpha1.uiresource import READY, UIBuildTerminated, UIResource
+from kapp.controllers.civerdict import Limits, is_failing, verdict
+from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
 # Two hundred resources change within a moment at the start: one list is enough for all of them.
 COALESCE_S = 0.25
-# What a CI run tolerates where the Session does not say; Tilt's defaults.
-CI_TIMEOUT_S = 30 * 60.0
-CI_READINESS_TIMEOUT_S = 5 * 60.0
+# What waits for a moment to pass (a grace period, a timeout) is looked at this often.
+_CI_INTERVAL_S = 1.0
+_DEFAULTS = Limits(grace_s=0.0, timeout_s=30 * 60.0, readiness_timeout_s=5 * 60.0)
 
 
 class SessionReconciler:
@@ -53,6 +56,8 @@ class SessionReconciler:
         self._pid = pid
         self._started_at = started_at
         self._now = now
+        # Since when resources have been failing without a pause; a new engine begins to count anew.
+        self._failing_since: dict[str, datetime] = {}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Write down every target, and whether all of them are done."""
@@ -66,27 +71,45 @@ class SessionReconciler:
         status.pid = self._pid
         status.start_time = format_micro_time(self._started_at)
         status.targets = [target for ui in resources for target in targets_of(ui)]
-        if session.spec.exit_condition == "ci" and not status.done:
-            status.done, status.error = self._verdict(session, resources)
+        waits = session.spec.exit_condition == "ci" and not status.done
+        if waits:
+            await self._judge(session, resources)
         await self._objects.write_status(session, before)
-        return 1.0 if session.spec.exit_condition == "ci" and not status.done else None
+        return _CI_INTERVAL_S if waits and not status.done else None
 
-    def _verdict(self, session: Session, resources: list[UIResource]) -> tuple[bool, str]:
-        ci, now = session.spec.ci, self._now()
-        grace_s = parse_duration(ci.k8s_grace_period) if ci and ci.k8s_grace_period else 0.0
-        timeout_s = parse_duration(ci.timeout) if ci and ci.timeout else CI_TIMEOUT_S
-        for ui in resources:
-            if (error := _error(ui, grace_s, now)) is not None:
-                return True, error
-        if len(resources) > 1 and all(_is_done(ui) for ui in resources):
-            return True, ""
-        for ui in resources:
-            if (error := _late(ui, ci.readiness_timeout if ci else "", now)) is not None:
-                return True, error
-        if (now - self._started_at).total_seconds() > timeout_s:
-            late = ", ".join(ui.name for ui in resources if not _is_done(ui)) or "nothing to do"
-            return True, f"not done within {timeout_s:.0f} s: {late}"
-        return False, ""
+    async def _judge(self, session: Session, resources: list[UIResource]) -> None:
+        now, status = self._now(), session.status
+        failing = {ui.name for ui in resources if is_failing(ui)}
+        self._failing_since = {name: self._failing_since.get(name, now) for name in failing}
+        found = verdict(
+            resources,
+            jobs=await self._jobs(),
+            failing_since=self._failing_since,
+            limits=await self._limits(session),
+            started_at=self._started_at,
+            now=now,
+        )
+        status.done, status.failures = found.done, list(found.failures)
+        status.error = "; ".join(f"{one.resource}: {one.message}" for one in found.failures)
+
+    async def _jobs(self) -> set[str]:
+        applies = await self._objects.list(KubernetesApply)
+        return {one.name for one in applies if one.spec.pod_readiness == "succeeded"}
+
+    async def _limits(self, session: Session) -> Limits:
+        """The Session's own, else what the Kappfile says."""
+        kappfile = await self._objects.get(Kappfile, MAIN)
+        said = [session.spec.ci, kappfile.status.ci if kappfile is not None else None]
+
+        def of(field: str, default_s: float) -> float:
+            texts = (getattr(ci, field) for ci in said if ci is not None)
+            return next((parse_duration(text) for text in texts if text), default_s)
+
+        return Limits(
+            of("k8s_grace_period", _DEFAULTS.grace_s),
+            of("timeout", _DEFAULTS.timeout_s),
+            of("readiness_timeout", _DEFAULTS.readiness_timeout_s),
+        )
 
 
 def targets_of(ui: UIResource) -> list[Target]:
@@ -97,13 +120,8 @@ def targets_of(ui: UIResource) -> list[Target]:
     if status.disable_status is not None and status.disable_status.disabled:
         update.state = runtime.state = TargetState(disabled=TargetDisabled())
         return [update, runtime]
-    newest = status.build_history[0] if status.build_history else None
-    if status.update_status in ("ok", "error") and newest is not None:
-        update.state = TargetState(
-            terminated=TargetTerminated(
-                start_time=newest.start_time, finish_time=newest.finish_time, error=newest.error
-            )
-        )
+    if status.update_status in ("ok", "error"):
+        update.state = TargetState(terminated=_ended(ui))
     elif status.current_build is not None:
         update.state = TargetState(active=TargetActive(start_time=status.current_build.start_time))
     else:
@@ -133,6 +151,20 @@ def targets_of(ui: UIResource) -> list[Target]:
     return [update, runtime]
 
 
+def _ended(ui: UIResource) -> TargetTerminated:
+    """The update that ended; one that could not begin, for an error in its input, was no build."""
+    status = ui.status
+    newest = status.build_history[0] if status.build_history else UIBuildTerminated()
+    ready = _ready(ui)
+    failed = status.update_status == "error"
+    message = newest.error or (ready.message if ready is not None else "")
+    return TargetTerminated(
+        start_time=newest.start_time,
+        finish_time=newest.finish_time,
+        error=message if failed else "",
+    )
+
+
 def session_key(_obj: Object) -> Iterable[ObjectKey]:
     """For the source of UIResources."""
     return (ObjectKey("", SESSION),)
@@ -151,36 +183,3 @@ def _shown(obj: Object) -> list[object]:
 
 def _ready(ui: UIResource) -> Condition | None:
     return next((one for one in ui.status.conditions if one.type == READY), None)
-
-
-def _is_done(ui: UIResource) -> bool:
-    status = ui.status
-    if status.disable_status is not None and status.disable_status.disabled:
-        return True
-    if status.waiting is not None and status.waiting.reason == "waiting-for-trigger":
-        return True  # started by hand, so no part of an unattended run
-    ready = _ready(ui)
-    return ready is not None and ready.status == "True"
-
-
-def _error(ui: UIResource, grace_s: float, now: datetime) -> str | None:
-    status, ready = ui.status, _ready(ui)
-    message = ready.message if ready is not None else ""
-    if status.update_status == "error":
-        return f"{ui.name}: {message}"
-    if status.runtime_status == "error" and _age_s(status.last_deploy_time, now) >= grace_s:
-        return f"{ui.name}: {message}"
-    return None
-
-
-def _late(ui: UIResource, timeout: str, now: datetime) -> str | None:
-    timeout_s = parse_duration(timeout) if timeout else CI_READINESS_TIMEOUT_S
-    if _is_done(ui) or _age_s(ui.status.last_deploy_time, now) <= timeout_s:
-        return None
-    ready = _ready(ui)
-    why = ready.message if ready is not None else ""
-    return f"{ui.name} is not ready {timeout_s:.0f} s after its apply: {why}"
-
-
-def _age_s(moment: str, now: datetime) -> float:
-    return (now - parse_time(moment)).total_seconds() if moment else 0.0

@@ -10,6 +10,7 @@ import msgspec
 
 from kapp.api.define import define, field
 from kapp.api.v1alpha1.meta import RestartOn, Time, TypedObject
+from kapp.api.v1alpha1.session import SessionCISpec
 from kapp.machinery.objects import Object
 from kapp.machinery.scheme import Column, Kind
 from kapp.machinery.status import Cause
@@ -86,6 +87,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
         allowed_contexts: Contexts that it allows to be written to, besides local clusters.
         max_parallel_updates: How many resources may be applied at once.
         resources: The resources that it declared, in order.
+        ci: What its `ci_settings` says.
     """
 
     waiting: KappfileWaiting | None = None
@@ -96,6 +98,7 @@ class KappfileStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only
     allowed_contexts: list[str] = []
     max_parallel_updates: int = 0
     resources: list[str] = []
+    ci: SessionCISpec | None = None
 
 
 class Kappfile(TypedObject, rename="camel", omit_defaults=True, kw_only=True):

@@ -120,6 +120,20 @@ class Target(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     state: TargetState = msgspec.field(default_factory=TargetState)
 
 
+class SessionFailure(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """Why a run failed.
+
+    Attributes:
+        resource: The resource at fault.
+        reason: One word in CamelCase.
+        message: A sentence for people.
+    """
+
+    resource: str
+    reason: str
+    message: str = ""
+
+
 class SessionStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """How the run goes.
 
@@ -129,6 +143,7 @@ class SessionStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=
         targets: What the session waits for.
         done: Whether the exit condition is met.
         error: Why the run failed.
+        failures: The same, one by one.
     """
 
     pid: int = 0
@@ -136,6 +151,7 @@ class SessionStatus(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=
     targets: list[Target] = []
     done: bool = False
     error: str = ""
+    failures: list[SessionFailure] = []
 
 
 class Session(TypedObject, rename="camel", omit_defaults=True, kw_only=True):
