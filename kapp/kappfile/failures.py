@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from kapp.kappfile.advice import advice_for
 from kapp.kappfile.builtins.planned import missing_names
 from kapp.kappfile.errors import Frame, KappfileError
 from kapp.kappfile.language import LANGUAGE_NAMES
@@ -59,6 +60,8 @@ def translate(text: str) -> KappfileError:
     item = _called(text)
     if item is not None and _NO_DATA.search(message):
         error.message = f"{item.name}: {error.message}"
+    error.message, meant, name = error.message.partition(", did you mean ")
+    error.hint = error.hint or (f"did you mean {name}" if meant else advice_for(error.message))
     place = place_of(text)
     syntax = error.transient and place is not None
     error.located(chain_of(text), place[1] if syntax and place else 0)

@@ -22,7 +22,8 @@ REPORTS = [
     (
         "unknown name",
         "xyzzy()",
-        "Kappfile:1: `xyzzy` is not defined\n    xyzzy()",
+        "Kappfile:1: `xyzzy` is not defined\n    xyzzy()\n"
+        "hint: define it above this line, or load it from another file",
     ),
     (
         "planned builtin",
@@ -142,7 +143,8 @@ REPORTS = [
         "def f(x):\n    return x.name\n\nf(1)",
         "Kappfile:2: object of type `int` has no attribute `name`\n"
         "    return x.name\n"
-        "  called from Kappfile:4",
+        "  called from Kappfile:4\n"
+        "hint: dir(…) lists what a value has",
     ),
     (
         "an error deep down",
@@ -156,7 +158,8 @@ REPORTS = [
     (
         "an error in a loaded file",
         "x = 1\nload('lib/bad.star', 'y')",
-        "lib/bad.star:2: `nowhere` is not defined\n    y = nowhere\n  called from Kappfile:2",
+        "lib/bad.star:2: `nowhere` is not defined\n    y = nowhere\n  called from Kappfile:2\n"
+        "hint: define it above this line, or load it from another file",
     ),
     (
         "an error in a loaded function",
@@ -171,13 +174,15 @@ REPORTS = [
         "load('lib/syntax.star', 'y')",
         "lib/syntax.star:1:9: syntax error: unexpected identifier 'z' here\n"
         "    y = ( z z )\n"
-        "  called from Kappfile:1",
+        "  called from Kappfile:1\n"
+        "hint: look for a missing bracket, comma, colon or quote here, or just before",
     ),
     (
         "a symbol that a loaded file lacks",
         "load('lib/deploy.star', 'deplyo')",
-        "Kappfile:1: module has no symbol `deplyo`, did you mean `deploy`?\n"
-        "    load('lib/deploy.star', 'deplyo')",
+        "Kappfile:1: module has no symbol `deplyo`\n"
+        "    load('lib/deploy.star', 'deplyo')\n"
+        "hint: did you mean `deploy`?",
     ),
     (
         "an extension",

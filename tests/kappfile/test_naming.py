@@ -92,8 +92,9 @@ def test_an_included_file_may_name(project):
         (
             "def name_of(id):\n    return id.nam\nworkload_to_resource_function(name_of)",
             (
-                "Kappfile:3: object of type `struct` has no attribute `nam`, did you mean `name`?\n"
-                "    return id.nam"
+                "Kappfile:3: object of type `struct` has no attribute `nam`\n"
+                "    return id.nam\n"
+                "hint: did you mean `name`?"
             ),
         ),
     ],
