@@ -65,7 +65,8 @@ class Instance:
 
         Raises PermissionError if the short directory belongs to somebody else.
         """
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        for directory in (os.path.dirname(self.directory), self.directory):
+            os.makedirs(directory, mode=0o700, exist_ok=True)  # the mode is the last one's only
         os.chmod(self.directory, 0o700)
         parent = os.path.dirname(self.socket)
         if parent != self.directory:

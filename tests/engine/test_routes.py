@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -38,6 +39,7 @@ class Served:
         self.objects = TypedClient(LocalClient(self.registry))
         self.logs = LogStore(now=now)
         self.stopped = False
+        self.routes: list[tuple[str, str, Any]] = []
 
     def stop(self) -> None:
         self.stopped = True
@@ -130,3 +132,13 @@ async def test_stop_and_status(served: Served) -> None:
         async with session.post("/kapp/v1/stop") as response:
             assert response.status == 200
     assert served.stopped
+
+
+async def test_no_route_runs_for_a_foreign_host_or_page(served: Served) -> None:
+    strangers = ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Origin": "null"})
+    async with served.session() as session:
+        for method, path, _ in served.routes:
+            for headers in strangers:
+                async with session.request(method, path, headers=headers, json={}) as response:
+                    assert response.status == 403, f"{method} {path} {headers}"
+    assert not served.stopped

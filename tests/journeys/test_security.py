@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import http.client
+import json
 import os
 import socket
 import ssl
+import stat
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,22 +25,18 @@ from kapp.instance import Instance
 from .conftest import REAL_KUBECONFIG, Project, Up, eventually, free_port, page
 from .manifests import web
 
-_PATHS = [
-    "/",
-    "/api",
-    "/apis",
-    "/version",
-    "/healthz",
-    "/metrics",
-    "/debug/pprof",
-    "/openapi/v3",
-    "/apis/kapp.dev/v1alpha1/kubernetesapplys",
-    "/api/v1/namespaces/default/pods",
-    "/api/v1/namespaces/default/pods/x/exec?command=id",
-    "/kapp/v1/logs",
-    "/kapp/v1/stop",
+# What no document of the API names: some of it is served to others, some is not served at all.
+_UNLISTED = [
+    *("/", "/healthz", "/metrics", "/debug/pprof", "/configz", "/openapi/v2", "/swagger.json"),
+    *("/kapp/v1/logs", "/kapp/v1/status", "/kapp/v1/kubeconfig", "/kapp/v1/print", "/kapp/v1/stop"),
 ]
-_REFUSED = {401, 403}
+_METHODS = {
+    **dict.fromkeys(("get", "list", "watch"), "GET"),
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    **dict.fromkeys(("delete", "deletecollection"), "DELETE"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,25 +58,92 @@ class Door:
             base64.b64decode(cluster["certificate-authority-data"]).decode(),
         )
 
-    def ask(self, path: str, headers: dict[str, str], method: str = "GET") -> int:
+    @contextmanager
+    def opened(self) -> Iterator[http.client.HTTPSConnection]:
+        """A connection for many requests."""
         trust = ssl.create_default_context(cadata=self.ca)
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=trust, timeout=10)
-        try:
-            connection.request(method, path, headers=headers)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        with closing(connection):
+            yield connection
+
+    def ask(self, path: str, headers: dict[str, str], method: str = "GET") -> int:
+        with self.opened() as connection:
+            return _status(connection, method, path, headers)
+
+    def routes(self) -> list[tuple[str, str]]:
+        """Every method and path that the server says it has, and what it may have besides."""
+        with self.opened() as connection:
+
+            def read(path: str) -> Any:
+                connection.request("GET", path, headers=_given_token(self))
+                return json.loads(connection.getresponse().read())
+
+            versions = [f"/api/{version}" for version in read("/api")["versions"]]
+            for group in read("/apis")["groups"]:
+                versions += [f"/apis/{v['groupVersion']}" for v in group["versions"]]
+            found = {
+                ("GET", path) for path in ("/api", "/apis", "/version", "/openapi/v3", *versions)
+            }
+            for version in versions:
+                for resource in read(version)["resources"]:
+                    found |= _resource_routes(version, resource)
+            for document in read("/openapi/v3")["paths"].values():
+                url = document["serverRelativeURL"]
+                found.add(("GET", url))
+                for path, item in read(url)["paths"].items():
+                    filled = path.replace("{namespace}", "default").replace("{name}", "x")
+                    found |= {(m.upper(), filled) for m in item if m.upper() in _METHODS.values()}
+        methods = (*set(_METHODS.values()), "HEAD", "OPTIONS", "TRACE")
+        found |= {(method, path) for method in methods for path in _UNLISTED}
+        return sorted(found)
 
 
-@pytest.fixture
-def running(project: Project) -> tuple[Project, Up, int]:
+def _status(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str]
+) -> int:
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def _resource_routes(version: str, resource: dict[str, Any]) -> set[tuple[str, str]]:
+    plural, _, subresource = resource["name"].partition("/")
+    base = (
+        f"{version}/namespaces/default/{plural}"
+        if resource["namespaced"]
+        else f"{version}/{plural}"
+    )
+    item = f"{base}/x/{subresource}" if subresource else f"{base}/x"
+    one = {(_METHODS[verb], item) for verb in resource["verbs"]}
+    many = {(_METHODS[verb], base) for verb in resource["verbs"] if verb in ("list", "create")}
+    return one if subresource else one | many | {("GET", f"{version}/{plural}")}
+
+
+@pytest.fixture(scope="module")
+def running(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Project, Up, int]]:
+    """One project for all: nothing here changes it. No file's mode is left to the umask."""
+    umask = os.umask(0)
+    project = Project(
+        tmp_path_factory.mktemp("project"), environment, f"test-{uuid.uuid4().hex[:8]}"
+    )
     port = free_port()
     project.write("kubernetes.yaml", web())
     project.write("Kappfile", f"k8s_yaml('kubernetes.yaml')\nport_forward('web', {port})\n")
+    if not REAL_KUBECONFIG:
+        project.run("cluster", "start")
+    project.kubectl("create", "namespace", project.namespace)
     up = project.up()
-    eventually(lambda: page(port) == "one\n")
-    eventually(lambda: os.path.exists(project.run("kubeconfig").stdout.strip()))
-    return project, up, port
+    os.umask(umask)
+    try:
+        eventually(lambda: page(port) == "one\n")
+        eventually(lambda: os.path.exists(project.run("kubeconfig").stdout.strip()))
+        yield project, up, port
+    finally:
+        project.close()
+        project.kubectl("delete", "namespace", project.namespace, "--wait=false", check=False)
 
 
 def _doors(project: Project) -> list[Door]:
@@ -95,14 +163,19 @@ def test_no_door_opens_without_the_token_or_for_a_foreign_page(
     for door in _doors(running[0]):
         good = _given_token(door)
         assert door.ask("/version", good) == 200
-        for path in _PATHS:
-            for method in ("GET", "POST", "DELETE"):
-                assert door.ask(path, {}, method) in _REFUSED, path
-                assert door.ask(path, {"Authorization": "Bearer wrong"}, method) in _REFUSED, path
-                foreign_host = {**good, "Host": f"evil.example:{door.port}"}
-                assert door.ask(path, foreign_host, method) == 403, path
-                foreign_page = {**good, "Origin": "http://evil.example"}
-                assert door.ask(path, foreign_page, method) == 403, path
+        strangers = {
+            "no token": ({}, 401),
+            "a wrong token": ({"Authorization": "Bearer wrong"}, 401),
+            "a foreign Host": ({**good, "Host": f"evil.example:{door.port}"}, 403),
+            "a foreign page": ({**good, "Origin": "http://evil.example"}, 403),
+        }
+        routes = door.routes()
+        assert len(routes) > 100
+        with door.opened() as connection:
+            for who, (headers, refusal) in strangers.items():
+                for method, path in routes:
+                    got = _status(connection, method, path, headers)
+                    assert got == refusal, f"{method} {path} for {who}: {got}"
         assert door.ask("/readyz", {}) == 200
         assert door.ask("/readyz", {"Host": "evil.example"}) == 403
         assert door.ask("/livez", {"Origin": "http://evil.example"}) == 403
@@ -110,42 +183,73 @@ def test_no_door_opens_without_the_token_or_for_a_foreign_page(
 
 def test_plain_http_gets_nothing(running: tuple[Project, Up, int]) -> None:
     for door in _doors(running[0]):
-        with socket.create_connection(("127.0.0.1", door.port), timeout=10) as plain:
-            plain.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            try:
-                answer = plain.recv(4096)
-            except ConnectionResetError:
-                continue
-            assert b"gitVersion" not in answer
+        for method, path in [*door.routes(), ("GET", "/readyz")]:
+            answer = _plainly(door, method, path)
+            assert not answer.startswith(b"HTTP/1.1 2"), f"{method} {path}: {answer!r}"
+            assert b"{" not in answer
 
 
-def test_nothing_listens_beyond_loopback(running: tuple[Project, Up, int]) -> None:
-    project, up, _ = running
+def _plainly(door: Door, method: str, path: str) -> bytes:
+    """What comes back for a request without TLS, token and all."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost:{door.port}\r\n"
+    with socket.create_connection(("127.0.0.1", door.port), timeout=10) as plain:
+        try:
+            plain.sendall(f"{head}Authorization: Bearer {door.token}\r\n\r\n".encode())
+            return plain.recv(4096)
+        except ConnectionError:
+            return b""
+
+
+def test_the_kernel_knows_of_no_other_listener(running: tuple[Project, Up, int]) -> None:
+    project, up, forwarded = running
     pids = {up.process.pid}
-    addresses = _listening_addresses(pids)
-    assert addresses, "the engine listens on something"
-    assert all(address in ("127.0.0.1", "::1") for address in addresses), addresses
-    assert project.run("list").returncode == 0
+    if not REAL_KUBECONFIG:
+        description = project.run("cluster", "status").stdout
+        pids.add(int(description.partition("pid:")[2].split()[0]))
+    inodes = _sockets({pid for parent in pids for pid in _with_children(parent)})
+    found = _listening(inodes)
+    assert {address for address, _ in found} <= {"127.0.0.1", "::1"}
+    assert {port for _, port in found} == {forwarded, *(door.port for door in _doors(project))}
+    for path in _unix_listeners(inodes):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
+        assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700, path
 
 
-def _listening_addresses(pids: set[int]) -> set[str]:
-    """Local addresses of the listening TCP sockets of processes. Source: proc(5), /proc/net/tcp."""
+def _with_children(pid: int) -> Iterator[int]:
+    yield pid
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with suppress(FileNotFoundError), open(f"/proc/{pid}/task/{task}/children") as children:
+            for child in children.read().split():
+                with suppress(FileNotFoundError):
+                    yield from _with_children(int(child))
+
+
+def _sockets(pids: set[int]) -> set[str]:
+    """Inodes of the sockets that processes hold."""
     inodes = set()
     for pid in pids:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                target = os.readlink(f"/proc/{pid}/fd/{name}")
-            except FileNotFoundError:
-                continue
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
+        with suppress(FileNotFoundError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with suppress(FileNotFoundError):
+                    target = os.readlink(f"/proc/{pid}/fd/{name}")
+                    if target.startswith("socket:["):
+                        inodes.add(target[8:-1])
+    return inodes
+
+
+def _listening(inodes: set[str]) -> set[tuple[str, int]]:
+    """Addresses and ports of the listening TCP sockets among them, in this network namespace.
+
+    Pods have network namespaces of their own. Source: proc(5), /proc/net/tcp.
+    """
     found = set()
     for path, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
         with open(path, encoding="ascii") as table:
             for line in table.readlines()[1:]:
                 fields = line.split()
                 if fields[3] == "0A" and fields[9] in inodes:
-                    found.add(_address(fields[1].partition(":")[0], family))
+                    address, _, port = fields[1].partition(":")
+                    found.add((_address(address, family), int(port, 16)))
     return found
 
 
@@ -154,26 +258,30 @@ def _address(text: str, family: socket.AddressFamily) -> str:
     return socket.inet_ntop(family, b"".join(words))
 
 
+def _unix_listeners(inodes: set[str]) -> list[str]:
+    """Paths of the listening Unix sockets among them. Source: proc(5), /proc/net/unix."""
+    with open("/proc/net/unix") as table:
+        rows = [line.split(None, 7) for line in table.readlines()[1:]]
+    accepting = 0x10000  # __SO_ACCEPTCON
+    return [
+        row[7].strip()
+        for row in rows
+        if len(row) == 8 and row[6] in inodes and int(row[3], 16) & accepting
+    ]
+
+
 def test_files_are_private(running: tuple[Project, Up, int]) -> None:
-    project = running[0]
-    state = project.environment["KAPP_STATE_DIR"]
-    for directory, _, files in os.walk(state):
-        if "/pods/" in f"{directory}/":
-            continue  # the pods' own files, below a closed directory
-        for name in files:
+    state = running[0].environment["KAPP_STATE_DIR"]
+    seen = 0
+    for directory, directories, files in os.walk(state):
+        if directory == os.path.join(state, "cluster", "pods"):
+            directories.clear()  # what is in pods has the modes that manifests ask for
+            continue
+        for name in (*directories, *files):
             path = os.path.join(directory, name)
-            if os.path.islink(path) or name.endswith(("-wal", "-shm")):
-                continue
-            assert os.stat(path).st_mode & 0o077 == 0 or _is_closed(directory, state), path
-
-
-def _is_closed(directory: str, state: str) -> bool:
-    while True:
-        if os.stat(directory).st_mode & 0o077 == 0:
-            return True
-        if directory == state:
-            return False
-        directory = os.path.dirname(directory)
+            assert os.lstat(path).st_mode & 0o077 == 0, path
+            seen += 1
+    assert seen > 10
 
 
 _AS_SOMEBODY_ELSE = """
