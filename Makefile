@@ -67,6 +67,13 @@ layers: $(VENV)/.installed-dev ## The import contract of ARCHITECTURE.md
 test: $(VENV)/.installed-dev ## The test suite
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal
 
+# Seconds for a few thousand requests; a seed of your own: make fuzz KAPP_FUZZ_SEED=…
+.PHONY: fuzz
+fuzz: $(VENV)/.installed-dev ## Far more random requests than make check sends
+	KAPP_FUZZ_REQUESTS=$${KAPP_FUZZ_REQUESTS:-100000} \
+	  KAPP_FUZZ_SEED=$${KAPP_FUZZ_SEED:-$$RANDOM} \
+	  $(BIN)/pytest -n 0 --timeout=3600 tests/fuzz
+
 .PHONY: format
 format: $(VENV)/.installed-dev ## Format the code in place
 	$(BIN)/ruff check --fix .

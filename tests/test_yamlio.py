@@ -241,3 +241,9 @@ def test_a_document_that_did_not_change_is_not_parsed_again(monkeypatch):
     values = [d.value["unique"] for d in yamlio.parse("---\n".join(documents))]
     assert parsed[20:] == ["unique: edited\n"]
     assert values[7] == "edited"
+
+
+def test_numbers_too_large_for_any_float_are_strings() -> None:
+    assert yamlio.load("9" * 400) == "9" * 400
+    assert yamlio.load("-" + "9" * 5000) == "-" + "9" * 5000
+    assert yamlio.load("9" * 50) == 1e50

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 _log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ class _Discreet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log it; a malformed request leaves a debug message that quotes nothing."""
         error = record.exc_info[1] if record.exc_info else None
-        if not isinstance(error, HttpProcessingError):
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
             return True
         _log.debug("malformed request refused", extra={"error": type(error).__name__})
         return False

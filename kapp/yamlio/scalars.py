@@ -42,6 +42,8 @@ _TIMESTAMP = re.compile(
 )
 
 _DIGITS = "0123456789"
+# More of them never fit in 64 bits, and Python refuses some thousands.
+_MAX_DIGITS = 100
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -77,6 +79,8 @@ def _integer(plain: str) -> int | None:
             )
             if digits is not None
         )
+        if base == 10 and len(digits) > _MAX_DIGITS:
+            return None
         value = int(digits, base)
         # what does not fit in 64 bits is read as a decimal float instead, even with a 0 in front
         if base != 10 and value > 2 * _INT64_MAX + 1:
