@@ -5,9 +5,11 @@ Pure: chunks of a response with `timestamps=true` in, complete lines without tim
 
 How resuming works: the server's `sinceTime` has whole seconds, so what comes back begins with lines
 already read. They are dropped up to the last line delivered, which is known by its timestamp and
-by how many lines carried that timestamp. Should that line be gone (the file was rotated away), the
-first line newer than all delivered ends the dropping. A line that broke off in the middle comes
-again, or, if its container was replaced, never: it is then delivered as it was.
+by how many lines carried that timestamp. Should that line not come (the container was restarted,
+or its file rotated away), the first line newer than all delivered *strays*: it and what follows is
+held until `resume`, so that what lies between can be read first, by a `branch`, from the log of the
+container's previous instance. A line that broke off in the middle comes again, or, if nobody has
+it any more, never: it is then delivered as it was.
 
 Source of the format: pkg/kubelet/kuberuntime/logs/logs.go (`2006-01-02T15:04:05.000000000Z07:00`,
 a space, the line). Other servers trim zeros of the fraction, or give an offset; both are read.
@@ -39,7 +41,11 @@ class LogBatch(NamedTuple):
 
 
 class LogCursor:
-    """Reads responses in sequence: `begin`, `feed`…, `end`, and again."""
+    """Reads responses in sequence: `begin`, `feed`…, `end`, and again.
+
+    Attributes:
+        strayed: whether lines are held, since the last one delivered did not come before them.
+    """
 
     def __init__(self, since: datetime | None = None) -> None:
         self._since = since
@@ -52,6 +58,8 @@ class LogCursor:
         self._partial: list[bytes] = []
         self._partial_bytes = 0
         self._line_is_cut = False
+        self.strayed = False
+        self._held: list[bytes] = []
 
     @property
     def since_time(self) -> str:
@@ -63,6 +71,7 @@ class LogCursor:
 
     def begin(self) -> None:
         """A new response starts; the incomplete line of the one before should come again."""
+        self.strayed, self._held = False, []
         partial = b"".join(self._partial)
         # Not if lines already delivered were still coming, or not even its timestamp had come
         if b" " in partial and not self._skipping:
@@ -99,6 +108,29 @@ class LogCursor:
         broken_off, self._broken_off = self._broken_off, b""
         return self._deliver([broken_off]) if broken_off else None
 
+    def branch(self) -> LogCursor:
+        """A cursor that goes on after the last line delivered, in another log: `begin` it."""
+        other = LogCursor(self._since)
+        other._last, other._last_count = self._last, self._last_count
+        other._newest, other._broken_off = self._newest, self._broken_off
+        return other
+
+    def adopt(self, other: LogCursor) -> None:
+        """What a branch delivered counts as delivered by this one."""
+        self._last, self._last_count = other._last, other._last_count
+        self._newest, self._broken_off = other._newest, other._broken_off
+
+    @property
+    def found(self) -> bool:
+        """Whether what was delivered before `begin` was found again."""
+        return not (self._skipping or self.strayed)
+
+    def resume(self) -> LogBatch | None:
+        """Deliver what was held."""
+        held, self._held = self._held, []
+        self.strayed = self._skipping = False
+        return self._deliver(held)
+
     def _hold(self, piece: bytes) -> None:
         """Keep the beginning of a line, as much of it as a line may have."""
         room = MAX_LINE_BYTES - self._partial_bytes
@@ -115,6 +147,9 @@ class LogCursor:
         self._line_is_cut = False
 
     def _deliver(self, lines: list[bytes]) -> LogBatch | None:
+        if self.strayed:
+            self._held += lines
+            return None
         if self._skipping:
             lines = self._skip(lines)
         if not lines:
@@ -151,8 +186,8 @@ class LogCursor:
                     self._skipping = False
                     return lines[index + 1 :]
             elif not _is_timestamp(stamp) or timestamp_ns(stamp) > self._newest:
-                self._skipping = False
-                return lines[index:]
+                self.strayed, self._held = True, lines[index:]
+                break
         return []
 
 

@@ -2,6 +2,10 @@
 
 The PodLogStream controller makes a `PodLog` for each container and appends what it yields to the
 log store. A quiet container costs nothing: no timer runs while a response is open.
+
+A restart makes the server answer with the log of the new instance; what the old one printed after
+the last line read is then asked for with `previous=true`. What is not to be had any more (two
+restarts, or a rotation, while the connection was broken) is said.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ class PodLog:
         since: lines from before are left out; None for the whole log.
         ended: whether the container has terminated and will not run again, as far as is known now.
         on_error: told what is wrong, in plain words, and "" when it is well again.
+        on_gap: told that lines may be missing before the next batch, and why.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class PodLog:
         since: datetime | None = None,
         ended: Callable[[], bool] = lambda: False,
         on_error: Callable[[str], None] = lambda _: None,
+        on_gap: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._open_stream = open_stream
         self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
@@ -67,6 +73,7 @@ class PodLog:
         self._cursor = LogCursor(since)
         self._ended = ended
         self._on_error = on_error
+        self._on_gap = on_gap
         self._error = ""
 
     async def follow(self) -> AsyncGenerator[LogBatch, None]:
@@ -112,8 +119,41 @@ class PodLog:
             self._tell("")
             async for chunk in response.content.iter_any():
                 batch = self._cursor.feed(chunk)
+                if self._cursor.strayed:
+                    async for earlier in self._read_previous():
+                        yield earlier
+                    batch = self._cursor.resume()
                 if batch is not None:
                     yield batch
+
+    async def _read_previous(self) -> AsyncGenerator[LogBatch, None]:
+        """What the instance before this one printed after the last line that was read."""
+        branch = self._cursor.branch()
+        branch.begin()
+        params = {"container": self._container, "previous": "true", "timestamps": "true"}
+        params["sinceTime"] = self._cursor.since_time
+        try:
+            async with self._open_stream(self._path, params=params) as response:
+                async for chunk in response.content.iter_any():
+                    batch = branch.feed(chunk)
+                    if branch.strayed:
+                        break
+                    if batch is not None:
+                        self._cursor.adopt(branch)
+                        yield batch
+        except ApiError as error:
+            if error.code not in (400, 404):  # there was none, or it is gone
+                raise
+        found = branch.found
+        last = branch.resume() if branch.strayed else branch.end()
+        if not found:
+            self._on_gap(
+                "lines may be missing here: the log was rotated, or the container restarted, while "
+                "the connection was broken"
+            )
+        if last is not None:
+            self._cursor.adopt(branch)
+            yield last
 
     def _tell(self, error: str) -> None:
         if error != self._error:

@@ -100,6 +100,7 @@ class Tunnel:
         self._open: set[TunnelStream] = set()
         self._slow: set[TunnelStream] = set()
         self._next_request = 0
+        self._writes = 0
         self._reading = asyncio.Event()
         self._reading.set()
         self._loop = asyncio.get_running_loop()
@@ -154,6 +155,7 @@ class Tunnel:
         stream = TunnelStream(self, port, data_id, error_id, receiver)
         self._streams[data_id] = self._streams[error_id] = stream
         self._open.add(stream)
+        stream.last_write = self.next_write()
         self.send(error_head, error_end, data_head)
         if self._loop.time() - self._heard_at > _FRESH_S:
             self._attention.set()
@@ -179,17 +181,26 @@ class Tunnel:
     def retire(self, left_unread: TunnelStream) -> None:
         """Called by a stream that may have left bytes unread, with itself, before it is over.
 
-        Streams that were opened behind it and wait for the worker that it blocks would wait for
-        ever; they are broken, so that they are tried again elsewhere.
+        Streams with something behind its bytes, in the queue of the worker that they block, would
+        wait for ever; they are broken, so that they are tried again elsewhere.
         """
         self._going_away = True
-        error = TunnelBlocked(f"the tunnel to pod {self.pod} is blocked")
         for stream in list(self._open):
             ids = (stream.data_id, stream.error_id)
-            behind = stream.data_id > left_unread.data_id
+            behind = stream.last_write > left_unread.first_write
             blocked = any((one - left_unread.data_id) % _FRAME_WORKERS == 0 for one in ids)
-            if behind and blocked and not stream.answered:
-                stream.lost(error)
+            if behind and blocked and stream is not left_unread:
+                self.retire_blocked(stream)
+
+    def retire_blocked(self, stream: TunnelStream) -> None:
+        """Break a stream that the tunnel keeps from getting on; others finish if they can."""
+        self._going_away = True
+        stream.lost(TunnelBlocked(f"the tunnel to pod {self.pod} is blocked"))
+
+    def next_write(self) -> int:
+        """The number of a write, in the order in which they are sent."""
+        self._writes += 1
+        return self._writes
 
     def held_changed(self, stream: TunnelStream) -> None:
         """Called by a stream when it holds more or less data back."""
@@ -262,7 +273,7 @@ class Tunnel:
         elif isinstance(event, spdy.SynReply):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
-                stream.accept()
+                stream.accept(event.stream_id)
         elif isinstance(event, spdy.RstStream):
             stream = self._streams.get(event.stream_id)
             if stream is not None:

@@ -31,6 +31,8 @@ _LINGER_S = 10.0
 """How long the client may be quiet after the pod's end and the server's, before the stream is given
 up. Most clients end by themselves at once."""
 
+_ACCEPT_S = 2.0
+"""A stream that is not accepted for so long is behind something that blocks the tunnel."""
 
 _SURELY_TAKEN_BYTES = 64 * 1024
 """Of an upload: what sockets buffer. A pod that ends first has not necessarily taken more."""
@@ -48,6 +50,8 @@ class TunnelStream(PodStream):
         self.receiver = receiver
         self.held = 0  # bytes in _backlog
         self.sent = 0  # bytes written, ever
+        self.first_write = 0  # which of the tunnel's writes was the first with its bytes; 0: none
+        self.last_write = 0  # and the last that was of it at all
         self._tunnel = tunnel
         self._backlog: deque[memoryview] = deque()
         self._accepted = False
@@ -63,21 +67,19 @@ class TunnelStream(PodStream):
         self._waiting_for_verdict = False
         self._sent_at_last_look = 0
         self._over = False
+        self._after(_ACCEPT_S, self._not_accepted)
 
     @property
     def accepted(self) -> bool:
         """See PodStream."""
         return self._accepted
 
-    @property
-    def answered(self) -> bool:
-        """Whether the pod has sent anything."""
-        return self._any_data
-
     def write(self, data: Buffer) -> None:
         """See PodStream."""
         if not (self._over or self._ended_by_us) and data:
             self.sent += len(data)
+            self.last_write = self._tunnel.next_write()
+            self.first_write = self.first_write or self.last_write
             for start in range(0, len(data), spdy.MAX_DATA_BYTES):
                 part = data[start : start + spdy.MAX_DATA_BYTES]
                 self._tunnel.send(self._tunnel.session.data_head(self.data_id, len(part)), part)
@@ -115,13 +117,16 @@ class TunnelStream(PodStream):
 
     # -- called by the tunnel
 
-    def accept(self) -> None:
-        """The server took the stream."""
-        self._accepted = True
+    def accept(self, stream_id: int) -> None:
+        """The server took the data or the error stream."""
+        if stream_id == self.data_id and not self._accepted:
+            self._accepted = True
+            if self._timer is not None:
+                self._timer.cancel()
 
     def receive(self, event: spdy.Data) -> None:
         """Payload or the end of either stream."""
-        self._accepted = True
+        self.accept(self.data_id)
         if event.stream_id == self.error_id:
             self._receive_error(event)
             return
@@ -205,6 +210,11 @@ class TunnelStream(PodStream):
         else:
             self._sent_at_last_look = self.sent
             self._after(_LINGER_S, self._end_if_quiet)
+
+    def _not_accepted(self) -> None:
+        """Servers take a stream as soon as they read of it: this one did not come to read it."""
+        if not self._tunnel.congested:
+            self._tunnel.retire_blocked(self)
 
     def _after(self, delay_s: float, then: Callable[[], None]) -> None:
         if self._timer is not None:

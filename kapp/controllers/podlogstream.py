@@ -170,6 +170,7 @@ class PodLogStreamReconciler:
             since=parse_time(spec.since_time) if spec.since_time else None,
             ended=partial(self._has_ended, stream, name),
             on_error=on_error,
+            on_gap=lambda text: self._store.append(span, f"… {text}\n".encode(), level="warn"),
         )
         try:
             async with aclosing(log.follow()) as batches:

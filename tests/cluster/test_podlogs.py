@@ -59,12 +59,14 @@ def test_any_breaks_lose_and_repeat_nothing(
     assert got == b"".join(line + b"\n" for _, line in log)
 
 
-def test_a_file_that_was_rotated_away_ends_the_dropping() -> None:
+def test_lines_after_a_file_that_was_rotated_away_are_held_until_asked_for() -> None:
     cursor = LogCursor()
     cursor.begin()
     cursor.feed(answer([(START_NS, b"one"), (START_NS + 5, b"two")], ""))
     cursor.begin()
-    batch = cursor.feed(answer([(START_NS + 9, b"three")], ""))
+    assert cursor.feed(answer([(START_NS + 9, b"three")], "")) is None
+    assert cursor.strayed
+    batch = cursor.resume()
     assert batch is not None
     assert batch.data == b"three\n"
 
@@ -85,7 +87,8 @@ def test_the_last_words_of_a_container_that_was_replaced() -> None:
     cursor.begin()
     cursor.feed(stamp(START_NS) + b" fine\n" + stamp(START_NS + 1) + b" panic: no")
     cursor.begin()
-    batch = cursor.feed(answer([(START_NS + 3 * 10**9, b"started")], ""))
+    cursor.feed(answer([(START_NS + 3 * 10**9, b"started")], ""))
+    batch = cursor.resume()
     assert batch is not None
     assert batch.data == b"panic: no\nstarted\n"
 
@@ -119,10 +122,15 @@ def test_timestamps_of_any_server(text: bytes) -> None:
 
 
 class FakeLog:
-    """A kubelet's log endpoint: follows `lines` until `ended`; `cut` breaks the connections."""
+    """A kubelet's log endpoint: follows `lines` until `ended`; `cut` breaks the connections.
+
+    `restart` begins a new instance: requests that follow get its log, `previous` the last one's.
+    """
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, bytes]] = []
+        self.previous: list[tuple[int, bytes]] | None = None
+        self.written = 0
         self.more = asyncio.Event()
         self.ended = False
         self.status = 0
@@ -130,7 +138,12 @@ class FakeLog:
         self.transports: set[asyncio.Transport] = set()
 
     def write(self, text: bytes) -> None:
-        self.lines.append((START_NS + len(self.lines) * 300_000_000, text))
+        self.lines.append((START_NS + self.written * 300_000_000, text))
+        self.written += 1
+        self.more.set()
+
+    def restart(self) -> None:
+        self.previous, self.lines = self.lines, []
         self.more.set()
 
     def end(self) -> None:
@@ -150,17 +163,21 @@ class FakeLog:
             )
         since = request.query.get("sinceTime", "")
         from_ns = timestamp_ns(since.encode()) if since else 0
+        if "previous" in request.query:
+            if self.previous is None:
+                return web.json_response({"kind": "Status", "code": 400}, status=400)
+            return web.Response(body=answer(self.previous, since))
         response = web.StreamResponse()
         await response.prepare(request)
         assert isinstance(request.transport, asyncio.Transport)
         self.transports.add(request.transport)
-        position = 0
+        position, lines = 0, self.lines
         while True:
-            new, position = self.lines[position:], len(self.lines)
+            new, position = lines[position:], len(lines)
             for ns, line in new:
                 if ns >= from_ns:
                     await response.write(stamp(ns) + b" " + line + b"\n")
-            if self.ended:
+            if self.ended or lines is not self.lines:
                 return response
             self.more.clear()
             await self.more.wait()
@@ -184,6 +201,7 @@ class Following:
     def __init__(self, log: FakeLog, client: RemoteClient) -> None:
         self.data = b""
         self.errors: list[str] = []
+        self.gaps: list[str] = []
         self.pod_log = PodLog(
             client.stream,
             "default",
@@ -191,6 +209,7 @@ class Following:
             "main",
             ended=lambda: log.ended,
             on_error=self.errors.append,
+            on_gap=self.gaps.append,
         )
         self.task = asyncio.create_task(self.run())
 
@@ -264,3 +283,32 @@ async def test_a_container_that_never_ran(log_and_client: tuple[FakeLog, RemoteC
     log, client = log_and_client
     log.status, log.ended = 400, True
     assert await Following(log, client).wait() == b""
+
+
+async def test_what_a_container_printed_before_a_restart_that_nobody_saw(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.write(b"one")
+    following = Following(log, client)
+    await until(lambda: following.data == b"one\n")
+    log.cut()
+    log.write(b"last words")
+    log.restart()
+    log.write(b"again")
+    await until(lambda: following.data == b"one\nlast words\nagain\n")
+    log.restart()  # while it is followed: nothing is missing, nothing comes twice
+    log.write(b"and again")
+    await until(lambda: following.data.endswith(b"again\nand again\n"))
+    assert following.gaps == []
+
+    log.cut()
+    log.write(b"lost: two restarts while the connection is broken")
+    log.restart()
+    log.write(b"kept")
+    log.restart()
+    log.write(b"new")
+    await until(lambda: following.data.endswith(b"and again\nkept\nnew\n"))
+    assert len(following.gaps) == 1
+    log.end()
+    await following.wait()
