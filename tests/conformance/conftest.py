@@ -104,29 +104,30 @@ def subjects(directory: Path, kubeconfigs: dict[str, Path]) -> Iterator[dict[str
         place = "" if group else namespace
         return Subject(name, kubeconfig, home, group, version, place, builtin=not group)
 
+    # Of this worker alone: such a kind has no namespaces, and workers use the same names.
+    group = f"{namespace}.{_GROUP}"
     found = [
         subject("kapp", kubeconfigs["kapp"], _GROUP, _VERSION),
         subject("embedded", kubeconfigs["embedded"]),
+        subject("defined", kubeconfigs["embedded"], group, _VERSION),
     ]
     if REAL_KUBECONFIG:
         real = Path(REAL_KUBECONFIG)
         found.append(subject("real", real))
-        # Of this worker alone: it has no namespaces, and workers use the same names.
-        found.append(subject("custom", real, f"{namespace}.{_GROUP}", _VERSION))
+        found.append(subject("custom", real, group, _VERSION))
     clusters = [one for one in found if one.builtin]
-    definition = f"customresourcedefinitions/configmaps.{namespace}.{_GROUP}"
+    custom = [one for one in found if one.name in ("defined", "custom")]
+    definition = f"customresourcedefinitions/configmaps.{group}"
     try:
         for one in clusters:
             _must(one, "create", "namespace", namespace)
-        for one in found:
-            if one.name == "custom":
-                _must(one, "create", "-f", "-", stdin=_custom_kind(one.group))
-                _must(one, "wait", definition, "--for=condition=Established", "--timeout=30s")
+        for one in custom:
+            _must(one, "create", "-f", "-", stdin=_custom_kind(group))
+            _must(one, "wait", definition, "--for=condition=Established", "--timeout=30s")
         yield {one.name: one for one in found}
     finally:
-        for one in found:
-            if one.name == "custom":
-                one.kubectl("delete", definition, "--wait=false")
+        for one in custom:
+            one.kubectl("delete", definition, "--wait=false")
         for one in clusters:
             one.kubectl("delete", "namespace", namespace, "--wait=false")
 

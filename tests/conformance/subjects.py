@@ -2,8 +2,9 @@
 
 kapp       kapp's API: group kapp.dev, no namespaces, a custom kind
 embedded   the embedded cluster: the core group, in namespaces
-real       a real cluster (KAPP_TEST_KUBECONFIG): the same
-custom     the real cluster again: a CustomResourceDefinition in the shape of kapp's ConfigMap
+defined    the embedded cluster again: a custom resource in the shape of kapp's ConfigMap
+real       a real cluster (KAPP_TEST_KUBECONFIG): the core group
+custom     the real cluster again: the custom resource
 """
 
 from __future__ import annotations

@@ -18,14 +18,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # What is compared with what: exactly, or by outcome where one is a kind that kubectl knows.
 _PAIRS = [("kapp", "embedded")]
+# Where no real cluster is at hand, custom kinds are compared in what only they have.
+_CUSTOM_PAIRS = [("kapp", "defined")]
 if REAL_KUBECONFIG:
-    _PAIRS += [("kapp", "custom"), ("embedded", "real")]
+    _PAIRS += [("kapp", "custom"), ("embedded", "real"), ("defined", "custom")]
+    _CUSTOM_PAIRS = [("kapp", "custom"), ("defined", "custom")]
 
 
 def _cases() -> Iterator[ParameterSet]:
-    builtin, own = {"embedded", "real"}, {"kapp", "custom"}
-    for scenarios, names in ((EVERYWHERE, builtin | own), (CUSTOM, own), (BUILTIN, builtin)):
-        pairs = [pair for pair in _PAIRS if names.issuperset(pair)]
+    real = [("embedded", "real")] if REAL_KUBECONFIG else []
+    for scenarios, pairs in ((EVERYWHERE, _PAIRS), (CUSTOM, _CUSTOM_PAIRS), (BUILTIN, real)):
         if pairs:
             yield from (pytest.param(one, pairs, id=one.__name__) for one in scenarios)
 
