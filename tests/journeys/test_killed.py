@@ -64,17 +64,18 @@ class Yard:
         ]
         self.foreign: dict[Key, tuple[str, str]] = {}
         self.steps = 0
-        self._runs = 0
+        self._commands: list[Command] = []
 
     def kapp(self, *argv: str, kill_at: int = 0) -> Command:
-        self._runs += 1
-        return self.nursery.start(
+        started = self.nursery.start(
             *argv,
             cwd=self.project.directory,
             env=self.project.environment,
-            log=self.project.directory.parent / f"run-{self._runs}.log",
+            log=self.project.directory.parent / f"run-{len(self._commands)}.log",
             kill_at=kill_at,
         )
+        self._commands.append(started)
+        return started
 
     def up(self, kill_at: int = 0) -> Command:
         return self.kapp("up", "--stream", "--namespace", self.namespaces[0], kill_at=kill_at)
@@ -91,6 +92,24 @@ class Yard:
         found = set(self.api.objects(self.namespaces)) - set(self.foreign)
         records = {key for key in found if key[0] == "ConfigMap" and key[2].startswith("kapp-")}
         return found - records == set(keys) and (bool(records) or not keys)
+
+    def converge(self, keys: list[Key]) -> Command:
+        """`kapp up` until exactly these objects are there; it is killed then."""
+        self.write(keys)
+        up = self.up()
+        try:
+            eventually(lambda: self.has(keys))
+        except AssertionError as error:
+            found = sorted(self.api.objects(self.namespaces))
+            raise AssertionError(f"{found}\n{up.log.read_text()}") from error
+        finally:
+            up.kill()
+        return up
+
+    def kill_all(self) -> None:
+        """For the test after one that failed."""
+        for command in self._commands:
+            command.kill()
 
     def down(self) -> None:
         """`kapp down`; then only what is foreign is there, as it was."""
@@ -153,11 +172,7 @@ def _is_settled(yard: Yard) -> bool:
 
 def _measure(yard: Yard) -> None:
     """How many steps an apply that nobody interrupts takes."""
-    yard.write(yard.wanted)
-    up = yard.up()
-    eventually(lambda: yard.has(yard.wanted))
-    yard.steps = up.steps
-    up.kill()
+    yard.steps = yard.converge(yard.wanted).steps
     yard.down()
 
 
@@ -168,21 +183,21 @@ def test_killed(yard: Yard, number: int) -> None:
     part = yard.steps / KILLS
     kill_at = 1 + int(part * number + chance.random() * part)
     yard.write(yard.wanted)
-    first = yard.up(kill_at=kill_at)
-    assert first.wait(20.0) in (-signal.SIGKILL, None), first.log.read_text()
-    first.kill()
-    _afterwards(yard, number, chance)
-    yard.down()
+    try:
+        first = yard.up(kill_at=kill_at)
+        assert first.wait(20.0) in (-signal.SIGKILL, None), first.log.read_text()
+        first.kill()
+        _afterwards(yard, number, chance)
+        yard.down()
+    finally:
+        yard.kill_all()
 
 
 def _afterwards(yard: Yard, number: int, chance: random.Random) -> None:
     """One of the things that may happen next; `down` follows."""
     kept = sorted(chance.sample(yard.wanted, 5))
     if number % 4 == 0:
-        yard.write(kept)
-        up = yard.up()
-        eventually(lambda: yard.has(kept))
-        up.kill()
+        yard.converge(kept)
     elif number % 4 == 1:
         (yard.project.directory / "Kappfile").unlink()
     elif number % 4 == 2:
