@@ -172,6 +172,41 @@ def test_claims_of_a_stateful_set_stay(kubectl, storage):
     kubectl("delete", "pvc", "data-db-0", WAIT, timeout=90)
 
 
+def test_claims_that_go_with_their_stateful_set(kubectl, storage):
+    made = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "brief"},
+        "spec": {
+            "serviceName": "brief",
+            "replicas": 2,
+            "podManagementPolicy": "Parallel",
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": "Delete",
+                "whenScaled": "Delete",
+            },
+            "selector": {"matchLabels": {"app": "brief"}},
+            "template": {
+                "metadata": {"labels": {"app": "brief"}},
+                "spec": pod_spec("sleep 1000"),
+            },
+            # No volume fits: the claims wait, and their pods do; their owners are set all the same.
+            "volumeClaimTemplates": [
+                {"metadata": {"name": "data"}, "spec": claim_spec(storage, "1Ti")}
+            ],
+        },
+    }
+    apply(kubectl, made)
+    owner = "{.metadata.ownerReferences[0].kind}"
+    for name in ("data-brief-0", "data-brief-1"):
+        kubectl("wait", "--for=create", f"pvc/{name}", WAIT, timeout=90)
+        kubectl("wait", f"--for=jsonpath={owner}=StatefulSet", f"pvc/{name}", WAIT, timeout=90)
+    kubectl("scale", "sts/brief", "--replicas=1")
+    kubectl("wait", "--for=delete", "pvc/data-brief-1", WAIT, timeout=90)
+    kubectl("delete", "sts", "brief")
+    kubectl("wait", "--for=delete", "pvc/data-brief-0", WAIT, timeout=90)
+
+
 def test_pods_wait_for_their_claims(kubectl, storage):
     apply(
         kubectl,

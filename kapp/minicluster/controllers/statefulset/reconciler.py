@@ -37,6 +37,7 @@ from kapp.minicluster.controllers.statefulset.identity import (
     ordinals,
     revision_of,
 )
+from kapp.minicluster.controllers.statefulset.retention import keep_claims
 from kapp.minicluster.controllers.volumes.claims import CLAIMS
 from kapp.minicluster.quantities import scaled
 from kapp.runtime.client import Client
@@ -83,6 +84,7 @@ class StatefulSetReconciler:
         name = (owner.get("status") or {}).get("currentRevision")
         current = known.get(name or "", update)
         if not is_deleting(owner):
+            await keep_claims(self._client, owner, pods)
             await self._advance(owner, current, update, pods)
         again_s = await self._write_status(owner, current, update, list(pods.values()))
         live = {name_of(current), name_of(update), *map(revision_of, pods.values())}
