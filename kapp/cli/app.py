@@ -14,6 +14,7 @@ import typer
 
 from kapp.cli import (
     apply,
+    args,
     ci,
     cluster,
     completion,
@@ -62,6 +63,7 @@ app.command("get")(get.get)
 app.command("logs")(logs.logs)
 app.command("down")(down.down)
 app.command("ci")(ci.ci)
+app.command("args")(args.args)
 app.command("trigger")(trigger.trigger)
 app.command("enable")(switching.enable)
 app.command("disable")(switching.disable)

@@ -95,10 +95,15 @@ class Evaluator:
         context: the cluster they are evaluated for.
         env: the environment they see.
         now: wall time.
+        subcommand: the command that evaluates, `up` or `ci`.
     """
 
     def __init__(
-        self, context: KubeContextInfo, env: Mapping[str, str], now: Callable[[], datetime]
+        self,
+        context: KubeContextInfo,
+        env: Mapping[str, str],
+        now: Callable[[], datetime],
+        subcommand: str = "up",
     ) -> None:
         # The interpreter is loaded when the first Kappfile is, not when the engine's code is.
         from kapp.kappfile.caches import EvaluationCache
@@ -109,6 +114,7 @@ class Evaluator:
         self._caches: dict[str, EvaluationCache] = {}
         self._make_cache = EvaluationCache
         self._closed = False
+        self._subcommand = subcommand
 
     async def evaluate(
         self,
@@ -131,6 +137,8 @@ class Evaluator:
             outcome = await asyncio.to_thread(self._evaluate, path, args, useless)
             if useless():
                 return None
+            if outcome.error is not None and outcome.error.cancelled and look < MAX_LOOKS - 1:
+                continue  # a file was saved while it was executed
             if not _looks_half_written(outcome, known) or look == MAX_LOOKS - 1:
                 return outcome
             await asyncio.sleep(QUIET_S)
@@ -155,6 +163,7 @@ class Evaluator:
                 args=args,
                 context=self._context,
                 env=self._env,
+                subcommand=self._subcommand,
                 cancelled=superseded,
                 cache=cache,
             )

@@ -45,12 +45,12 @@ class KappfileOptions(msgspec.Struct, kw_only=True, frozen=True):
 
     Attributes:
         context: The cluster that Kappfiles are evaluated for.
-        selected: The resources to enable at first; empty for all.
+        subcommand: The command that it runs for, `up` or `ci`.
         port_forwards: Whether to forward ports at all.
     """
 
     context: KubeContextInfo
-    selected: tuple[str, ...] = ()
+    subcommand: str = "up"
     port_forwards: bool = True
 
 
@@ -93,6 +93,8 @@ class KappfileReconciler:
         self._now = now
         self._evaluated: dict[str, _Evaluated] = {}
         self._newest_event: dict[str, str] = {}
+        # By UID: what decided on which resources are enabled.
+        self._asked: dict[str, tuple[list[str], frozenset[str] | None]] = {}
 
     def keys_of_watch(self, obj: Object) -> Iterable[ObjectKey]:
         """For the source of FileWatches: whose it is; notes its event, to end stale evaluations."""
@@ -257,15 +259,21 @@ class KappfileReconciler:
         resources, settings = outcome.result.resources, outcome.result.settings
         options = self._options
         self._log.scrub_secrets(settings.scrub_secrets)
-        selected = set(options.selected)
+        enabled = outcome.result.enabled
+        # What the user switched stays, until the file or its arguments ask for something else.
+        asked = (kappfile.spec.args, enabled)
+        overwrite = self._asked.get(kappfile.metadata.uid, asked) != asked
+        self._asked[kappfile.metadata.uid] = asked
         await self._keep(
             kappfile,
             ConfigMap,
             [
-                wants.disabling_of(kappfile, one, disabled=bool(selected) and one not in selected)
+                wants.disabling_of(
+                    kappfile, one, disabled=enabled is not None and one not in enabled
+                )
                 for one in outcome.result.names
             ],
-            overwrite=False,
+            overwrite=overwrite,
         )
         local = outcome.result.local_resources
         all_resources: list[LocalResource | KubernetesResource] = [*local, *resources]

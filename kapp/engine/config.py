@@ -26,7 +26,7 @@ class EngineConfig:
         kubeconfig: the files that `context` came from, absolute, listed as in $KUBECONFIG; kept
             for `kapp down`.
         args: the words after `--`.
-        resources: what to enable at first; empty for all.
+        resources: words before `--`: arguments as well, hence the resources to enable at first.
         port_forwards: whether to forward ports.
         exit_condition: "ci" ends the session when every target is done.
         ci_timeout: how long a CI run may take, such as 30m; "" for the default.

@@ -112,7 +112,7 @@ class Engine:
                 context=KubeContextInfo(
                     config.context.context, config.context.namespace, config.context.is_local
                 ),
-                selected=config.resources,
+                subcommand="ci" if config.exit_condition == "ci" else "up",
                 port_forwards=config.port_forwards,
             ),
             env=dict(config.env),
@@ -260,7 +260,9 @@ class Engine:
         await objects.ensure(
             Kappfile(
                 metadata=ObjectMeta(name=MAIN),
-                spec=KappfileSpec(path=self.instance.kappfile, args=list(config.args)),
+                spec=KappfileSpec(
+                    path=self.instance.kappfile, args=[*config.resources, *config.args]
+                ),
             )
         )
 

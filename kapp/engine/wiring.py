@@ -118,7 +118,7 @@ class Wiring:
             on_health=self._waker("cluster"),
         )
         info = KubeContextInfo(context.context, context.namespace, context.is_local)
-        self._evaluator = Evaluator(info, env, now)
+        self._evaluator = Evaluator(info, env, now, options.subcommand)
         self._add_files_and_kappfile(options)
         self._add_applies()
         self._add_cmds(env, directory)

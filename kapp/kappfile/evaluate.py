@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kapp.kappfile.assembly.assemble import assemble
 from kapp.kappfile.assembly.declarations import DeclaredObject, DeferredObjects
+from kapp.kappfile.assembly.selection import selected
 from kapp.kappfile.caches import EvaluationCache
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import KappfileError
@@ -19,6 +20,8 @@ from kapp.kappfile.host import Host
 from kapp.kappfile.model import Result
 from kapp.kappfile.renders import Renders
 from kapp.kappfile.session import Session
+
+_PANICS_OVER_SIZE = ("out of memory", "AlignedSize must not exceed", "capacity overflow")
 
 MAX_SOURCE_CHARS = 200
 """A source line is shown up to here: a generated one may be endless."""
@@ -30,6 +33,7 @@ def evaluate(
     args: Sequence[str] = (),
     context: KubeContextInfo,
     env: Mapping[str, str],
+    subcommand: str = "up",
     cancelled: Callable[[], bool] = lambda: False,
     cache: EvaluationCache | None = None,
 ) -> Result:
@@ -40,6 +44,7 @@ def evaluate(
         args: the words after `kapp up --`.
         context: what it is evaluated for.
         env: what the Kappfile sees as the environment.
+        subcommand: the command that evaluates, `up` or `ci`.
         cancelled: polled from the evaluating thread; True ends the evaluation soon.
         cache: remembers documents and charts between evaluations; pass the same one each time.
 
@@ -53,6 +58,7 @@ def evaluate(
         args=tuple(args),
         context=context,
         env=dict(env),
+        subcommand=subcommand,
         manifests=cache.manifests,
         renders=Renders(cache.renders, cancelled),
         cancelled=cancelled,
@@ -65,7 +71,7 @@ def evaluate(
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of the native interpreter is no Exception
-        wrapped = KappfileError(
+        wrapped = _too_large(error, session) or KappfileError(
             f"kapp failed on this Kappfile: {type(error).__name__}: {error}",
             hint="this is a fault of kapp, not of the Kappfile",
             location=session.display(session.main),
@@ -80,6 +86,12 @@ def _run(session: Session) -> Result:
         _execute(host, session)
         _expand(session)
         assembly = assemble(session.declared)
+        requested = session.configuration.requested(session.args)
+        enabled = (
+            None
+            if requested is None
+            else selected(requested, [*assembly.local_resources, *assembly.resources])
+        )
     finally:
         session.renders.close()
         host.close()
@@ -92,6 +104,7 @@ def _run(session: Session) -> Result:
     return Result(
         resources=assembly.resources,
         local_resources=assembly.local_resources,
+        enabled=enabled,
         watched_paths=session.watched_paths,
         watched_trees=session.watched_trees,
         contents=session.contents,
@@ -99,6 +112,17 @@ def _run(session: Session) -> Result:
         warnings=(*session.warnings, *assembly.warnings),
         output=tuple(session.output),
         transient=any(not text.strip() for text in session.sources.values()),
+    )
+
+
+def _too_large(error: BaseException, session: Session) -> KappfileError | None:
+    """What the interpreter means by a panic over a value that it cannot hold."""
+    if not any(text in str(error) for text in _PANICS_OVER_SIZE):
+        return None
+    return KappfileError(
+        "the Kappfile makes a value that is too large",
+        hint="look for a list or a string that grows without end",
+        location=session.display(session.main),
     )
 
 

@@ -22,6 +22,7 @@ from kapp.kappfile.builtins.planned import missing_names
 from kapp.kappfile.errors import ArgumentError, Frame, KappfileError
 from kapp.kappfile.exits import Exit
 from kapp.kappfile.failures import MAX_CALL_DEPTH, chain_of, translate
+from kapp.kappfile.limits import Limits, stamp_of
 from kapp.kappfile.registry import BUILTINS, Builtin
 from kapp.kappfile.session import Call, Session
 from kapp.kappfile.traces import PRELUDE_FILE
@@ -65,6 +66,7 @@ class Host:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._limits = Limits(session.cancelled, session.stamps)
         self._pending: BaseException | None = None
         self._modules: dict[Path, Any] = {}
         self._handles: list[Any] = []
@@ -72,6 +74,7 @@ class Host:
             prelude.PREFIX + item.id: self._guard(self._bind(item)) for item in BUILTINS.values()
         }
         helpers: dict[str, Callable[..., Any]] = {
+            "about": lambda: [str(session.main), str(session.main.parent), session.subcommand],
             "argv": lambda: list(session.args),
             "call": self._call_symbol,
             "environ": lambda: dict(session.env),
@@ -103,7 +106,10 @@ class Host:
 
     def _check_cancelled(self) -> bool:
         time.sleep(0)  # noqa: TID251 -- lets the event loop's thread run; this is a worker thread
-        return self._session.cancelled()
+        if self._limits.cancelled():
+            return True
+        self._pending = self._pending or self._limits.exceeded()
+        return self._pending is not None
 
     def _bind(self, item: Builtin) -> Callable[..., Any]:
         session = self._session
@@ -137,6 +143,7 @@ class Host:
 
     def run(self, path: Path) -> Any:
         """Execute a file; returns its frozen module. Raises KappfileError or Exit."""
+        self._session.stamps[path] = stamp_of(path)
         text = self._session.read(path)
         shown = self._session.display(path)
         self._session.sources[shown] = text

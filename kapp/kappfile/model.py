@@ -157,6 +157,7 @@ class Result:
     Attributes:
         resources: in order of declaration; `UNCATEGORIZED`, if there, is last.
         local_resources: in order of declaration.
+        enabled: the resources that were asked for and all that they depend on; None for all.
         watched_paths: absolute paths whose change calls for a new evaluation: files (also missing
             ones) and directories; of a directory only its direct entries.
         watched_trees: absolute directories watched with everything below them.
@@ -168,6 +169,7 @@ class Result:
 
     resources: tuple[KubernetesResource, ...] = ()
     local_resources: tuple[LocalResource, ...] = ()
+    enabled: frozenset[str] | None = None
     watched_paths: tuple[Path, ...] = ()
     watched_trees: tuple[Path, ...] = ()
     contents: Mapping[Path, bytes] = field(default_factory=dict)

@@ -48,6 +48,7 @@ def {CALL_KEPT}(index, argument):
     return _kapp_functions[index](struct(**argument))
 _kapp_environ = _kapp_py_environ()
 _kapp_argv = _kapp_py_argv()
+_kapp_main, _kapp_main_dir, _kapp_subcommand = _kapp_py_about()
 def _kapp_call(handle, name, args, kwargs):
     return _kapp_py_call(handle, name, args, kwargs)
 def _kapp_missing(name):

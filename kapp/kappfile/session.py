@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kapp.kappfile.assembly.declarations import Declarations
+from kapp.kappfile.configuration import Configuration
 from kapp.kappfile.contents import digest_of
 from kapp.kappfile.context import KubeContextInfo
 from kapp.kappfile.errors import Frame, KappfileError
+from kapp.kappfile.limits import Stamp
 from kapp.kappfile.manifests import ManifestCache
 from kapp.kappfile.model import KappfileWarning
 from kapp.kappfile.renders import Renders
@@ -39,6 +41,8 @@ class Session:
         files: absolute paths of the files being executed, outermost first.
         sources: text of each executed file by its display path, for showing source lines.
         cancelled: whether the evaluation shall end.
+        subcommand: the command that evaluates, `up` or `ci`.
+        stamps: of each executed file, as it was read.
         callers: the call chain that led to the file being executed.
         run_file: executes another file (for `include` and `load_dynamic`), given the call chain
             within the present one; returns a handle.
@@ -65,6 +69,9 @@ class Session:
     )
     call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
     contents: dict[Path, bytes] = field(default_factory=dict)
+    subcommand: str = "up"
+    configuration: Configuration = field(default_factory=Configuration)
+    stamps: dict[Path, Stamp] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     callers: tuple[Frame, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)

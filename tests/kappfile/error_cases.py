@@ -56,6 +56,25 @@ ERRORS: dict[str, tuple[str, str]] = {
     "exec_action": ("exec_action('x')", "`command` must be a list of words, not a string"),
     "http_get_action": ("http_get_action(0)", "`port` must be a port from 1 to 65535, not 0"),
     "tcp_socket_action": ("tcp_socket_action('a')", "`port` must be a port number, not a string"),
+    "config.define_string_list": (
+        "config.define_string_list('--x')",
+        "`--x` is no name of a setting",
+    ),
+    "config.define_string": ("config.define_string('')", "`` is no name of a setting"),
+    "config.define_bool": ("config.define_bool('a=b')", "`a=b` is no name of a setting"),
+    "config.define_object": (
+        "config.define_object('a', args=1)",
+        "`args` must be True or False, not an int",
+    ),
+    "config.parse": ("config.parse('x')", "1 argument too many"),
+    "config.set_enabled_resources": (
+        "config.set_enabled_resources(1)",
+        "`resources` must be a string or a list of strings, not an int",
+    ),
+    "config.clear_enabled_resources": (
+        "config.clear_enabled_resources('x')",
+        "1 argument too many",
+    ),
     "os.getcwd": ("os.getcwd('x')", "1 argument too many"),
     "os.getenv": ("os.getenv(1)", "`key` must be a string, not an int"),
     "os.putenv": ("os.putenv('A', 1)", "`value` must be a string, not an int"),

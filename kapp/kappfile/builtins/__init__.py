@@ -6,6 +6,7 @@ then leaves the list in `planned`, which a test checks.
 
 from kapp.kappfile.builtins import (
     composition,
+    config,
     data,
     files,
     kubernetes,
@@ -21,6 +22,7 @@ from kapp.kappfile.builtins import (
 
 __all__ = [
     "composition",
+    "config",
     "data",
     "files",
     "kubernetes",

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-PLANNED: tuple[str, ...] = (
-    "config.clear_enabled_resources",
-    "config.define_bool",
-    "config.define_object",
-    "config.define_string",
-    "config.define_string_list",
-    "config.parse",
-    "config.set_enabled_resources",
-    "k8s_custom_deploy",
-)
+PLANNED: tuple[str, ...] = ("k8s_custom_deploy",)
 """Designed, and to come."""
 
 ABSENT: dict[str, str] = {
