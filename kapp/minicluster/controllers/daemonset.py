@@ -34,6 +34,7 @@ from kapp.minicluster.controllers.pods import (
 from kapp.minicluster.controllers.recorder import Recorder
 from kapp.minicluster.controllers.replicaset import PODS, pod_from
 from kapp.minicluster.controllers.scheduler import misfit
+from kapp.minicluster.controllers.writes import delete_pod, write_status
 from kapp.minicluster.quantities import scaled
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import Reflector
@@ -180,15 +181,8 @@ class DaemonSetReconciler:
         return self._pods.wrote(made)
 
     async def _delete(self, owner: Object, pod: Object) -> None:
-        key = key_of(pod)
-        try:
-            await self._client.delete(PODS, key.name, key.namespace, uid=uid_of(pod))
-            self._pods.wrote(await self._client.get(PODS, key.name, key.namespace))
-        except ApiError as e:
-            if e.code not in (404, 409):
-                raise
-            self._pods.removed(pod)
-        await self._recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {key.name}")
+        await delete_pod(self._client, self._pods, pod)
+        await self._recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
 
     async def _write_status(
         self, owner: Object, revision: Object, pods: list[Object]
@@ -217,16 +211,7 @@ class DaemonSetReconciler:
         counts["numberUnavailable"] = counts["desiredNumberScheduled"] - counts["numberAvailable"]
         status: dict[str, Any] = {"observedGeneration": metadata_of(owner).get("generation", 1)}
         status |= {field: n for field, n in counts.items() if n or field in _ALWAYS}
-        if status != (owner.get("status") or {}):
-            try:
-                written = await self._client.update(
-                    DAEMON_SETS, {**owner, "status": status}, subresource="status"
-                )
-                self._sets.wrote(written)
-            except ApiError as e:
-                # Somebody changed it meanwhile: its event wakes this again. Gone: nothing to do.
-                if e.code not in (404, 409):
-                    raise
+        await write_status(self._client, DAEMON_SETS, self._sets, owner, status)
         return min(waits) if waits else None
 
 

@@ -37,6 +37,7 @@ from kapp.minicluster.controllers.job.conditions import finished_at, is_finished
 from kapp.minicluster.controllers.job.pods import JOBS
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.recorder import Recorder
+from kapp.minicluster.controllers.writes import write_status
 from kapp.runtime.client import Client
 
 CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True)
@@ -186,18 +187,7 @@ class CronJobReconciler:
     async def _write(self, cron_job: Object, status: dict[str, Any]) -> None:
         if not status.get("active"):
             status.pop("active", None)
-        if status == (cron_job.get("status") or {}):
-            return
-        try:
-            self._cron_jobs.wrote(
-                await self._client.update(
-                    CRON_JOBS, {**cron_job, "status": status}, subresource="status"
-                )
-            )
-        except ApiError as e:
-            # Somebody changed it meanwhile: its event wakes this again. Gone: nothing to do.
-            if e.code not in (404, 409):
-                raise
+        await write_status(self._client, CRON_JOBS, self._cron_jobs, cron_job, status)
 
 
 def most_recent(

@@ -39,6 +39,7 @@ from kapp.minicluster.controllers.statefulset.identity import (
 )
 from kapp.minicluster.controllers.statefulset.retention import keep_claims
 from kapp.minicluster.controllers.volumes.claims import CLAIMS
+from kapp.minicluster.controllers.writes import delete_pod, write_status
 from kapp.minicluster.quantities import scaled
 from kapp.runtime.client import Client
 
@@ -201,17 +202,11 @@ class StatefulSetReconciler:
             await self._recorder.normal(owner, "SuccessfulCreate", text)
 
     async def _delete(self, owner: Object, pods: dict[int, Object], ordinal: int) -> None:
-        pod = pods[ordinal]
-        key = key_of(pod)
-        try:
-            await self._client.delete(PODS, key.name, key.namespace, uid=uid_of(pod))
-            pods[ordinal] = self._pods.wrote(await self._client.get(PODS, key.name, key.namespace))
-        except ApiError as e:
-            if e.code not in (404, 409):
-                raise
-            del pods[ordinal]
-            self._pods.removed(pod)
-        text = f"Delete Pod {key.name} in StatefulSet {name_of(owner)} successful"
+        pod = pods.pop(ordinal)
+        marked = await delete_pod(self._client, self._pods, pod)
+        if marked is not None:
+            pods[ordinal] = marked
+        text = f"Delete Pod {name_of(pod)} in StatefulSet {name_of(owner)} successful"
         await self._recorder.normal(owner, "SuccessfulDelete", text)
 
     # Status
@@ -222,16 +217,7 @@ class StatefulSetReconciler:
         now = self._now()
         min_ready_s = int(owner["spec"].get("minReadySeconds") or 0)
         status, waits = _status(owner, current, update, pods, min_ready_s, now)
-        if status != (owner.get("status") or {}):
-            try:
-                written = await self._client.update(
-                    STATEFUL_SETS, {**owner, "status": status}, subresource="status"
-                )
-                self._sets.wrote(written)
-            except ApiError as e:
-                # Somebody changed it meanwhile: its event wakes this again. Gone: nothing to do.
-                if e.code not in (404, 409):
-                    raise
+        await write_status(self._client, STATEFUL_SETS, self._sets, owner, status)
         return min(waits) if waits else None
 
 
