@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from kapp.api.typed import TypedClient
+from kapp.api.define import decode
+from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import (
     APPLIED,
@@ -30,7 +31,7 @@ from kapp.controllers.holds import WAITING_FOR_OTHERS
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.errors import ConfigError
-from kapp.machinery.objects import Object, ObjectKey, gvk_of
+from kapp.machinery.objects import Object, ObjectKey, gvk_of, metadata_of
 
 # One look for all the changes of a moment; nobody waits for what is superfluous to go.
 COALESCE_S = 0.15
@@ -43,6 +44,8 @@ class InventoryReconciler:
 
     Args:
         objects: kapp's API.
+        cached: gives all KubernetesApplys of a cache, which may be behind: while hundreds are being
+            applied, a look at it is enough to see that it is too early.
         connections: the clusters.
         inventories: what this project applied to them.
         log: where deletions are written.
@@ -51,11 +54,13 @@ class InventoryReconciler:
     def __init__(
         self,
         objects: TypedClient,
+        cached: Callable[[], list[Object]],
         connections: Connections,
         inventories: Inventories,
         log: LogSink,
     ) -> None:
         self._objects = objects
+        self._cached = cached
         self._connections = connections
         self._inventories = inventories
         self._log = log
@@ -67,7 +72,7 @@ class InventoryReconciler:
         """Delete what no KubernetesApply of the cluster wants any more."""
         await asyncio.sleep(COALESCE_S)
         handle = self._connections.get(key.name)
-        if handle is None:
+        if handle is None or self._is_too_early(key):
             return None
         inventory = self._inventories.of(key.name, handle)
         async with inventory.pruning() as free:
@@ -80,11 +85,12 @@ class InventoryReconciler:
     ) -> float | None:
         if not await self._settled():
             return None
-        applies = [
-            one for one in await self._objects.list(KubernetesApply) if one.spec.cluster == cluster
-        ]
-        if any(_is_pending(one) for one in applies):
+        key = ObjectKey("", cluster)
+        listed = await self._objects.client.list(resource_of(KubernetesApply))
+        found = [one for one in listed.items if key in keys_of(one)]
+        if any(_is_pending(one) for one in found):
             return None
+        applies = [decode(one, KubernetesApply) for one in found]
         wanted = _wanted(applies, handle.connection.namespace)
         pruned = self._pruned.get(cluster)
         if pruned is not None and pruned[0] is handle and pruned[1] <= wanted:
@@ -103,6 +109,10 @@ class InventoryReconciler:
         if resources is None:
             self._pruned[cluster] = handle, wanted
         return None
+
+    def _is_too_early(self, key: ObjectKey) -> bool:
+        """Whether something is being applied; the change that ends it wakes this again."""
+        return any(_is_pending(one) for one in self._cached() if key in keys_of(one))
 
     def _say(self, removal: Removal) -> None:
         for name in removal.deleted:
@@ -150,11 +160,12 @@ def _is_disabled(apply: KubernetesApply) -> bool:
     return apply.status.disable_status is not None and apply.status.disable_status.disabled
 
 
-def _is_pending(apply: KubernetesApply) -> bool:
+def _is_pending(apply: Object) -> bool:
     """Whether its newest input is being applied, or has not been looked at."""
-    if apply.status.observed_generation != apply.metadata.generation:
+    status = apply.get("status") or {}
+    if status.get("observedGeneration") != metadata_of(apply).get("generation"):
         return True
-    reasons = [one.reason for one in apply.status.conditions if one.type == APPLIED]
+    reasons = [one["reason"] for one in status.get("conditions") or () if one["type"] == APPLIED]
     return not reasons or reasons[0] in (REASON_APPLYING, REASON_RETRYING)
 
 

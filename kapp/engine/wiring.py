@@ -207,7 +207,13 @@ class Wiring:
         )
         self._add(
             "inventory",
-            InventoryReconciler(self._objects, self.connections, self._inventories, self._log),
+            InventoryReconciler(
+                self._objects,
+                self.manager.reflector(self._client, resource_of(KubernetesApply)).list,
+                self.connections,
+                self._inventories,
+                self._log,
+            ),
             self._source(KubernetesApply, cluster_of_apply, matters=wakes.apply_changed),
             self._source(Kappfile, self._all_clusters, matters=wakes.status_changed),
             workers=1,
