@@ -1,4 +1,4 @@
-"""The `kapp` command: sends hot reads down the instant path, everything else to Typer.
+"""The `kapp` command: `get` and plain `up` go their own fast ways, everything else to Typer.
 
 Imports little, and of the standard library only: what it imports, every `kapp get` pays.
 """
@@ -17,6 +17,13 @@ def main() -> int:
         from kapp.cli import instant
 
         return instant.run(arguments[0], arguments[1:])
+    if arguments[:1] == ["up"]:
+        from kapp.cli import upoptions
+
+        if (options := upoptions.parse(arguments[1:])) is not None:
+            from kapp.cli import outcome, running
+
+            return outcome.exit_code_of(lambda: running.run(options))
     from kapp.cli import app
 
     return app.run(arguments)
