@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 from kapp.api.define import decode
 from kapp.api.typed import TypedClient, resource_of
+from kapp.api.v1alpha1.cmd import Cmd
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import (
     APPLIED,
@@ -31,7 +32,7 @@ from kapp.controllers.holds import WAITING_FOR_OTHERS
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.errors import ConfigError
-from kapp.machinery.objects import Object, ObjectKey, gvk_of, metadata_of
+from kapp.machinery.objects import Object, ObjectKey, gvk_of, metadata_of, name_of
 
 # One look for all the changes of a moment; nobody waits for what is superfluous to go.
 COALESCE_S = 0.15
@@ -126,10 +127,14 @@ class InventoryReconciler:
     async def _settled(self) -> bool:
         """Whether every Kappfile's objects are complete, and none of them is in error."""
         kappfiles = await self._objects.list(Kappfile)
-        return all(
-            one.status.terminated is not None and not one.status.terminated.error
-            for one in kappfiles
-        )
+        if any(one.status.terminated is None or one.status.terminated.error for one in kappfiles):
+            return False
+        # What somebody deleted, and the Kappfile has not made again yet, is wanted all the same.
+        declared = {name for one in kappfiles for name in one.status.resources}
+        for cls in (KubernetesApply, Cmd):
+            listed = await self._objects.client.list(resource_of(cls))
+            declared -= {name_of(one) for one in listed.items}
+        return not declared
 
 
 def keys_of(obj: Object) -> Iterable[ObjectKey]:
