@@ -26,6 +26,7 @@ class Nursery:
     """The side of the tests: starts, awaits and kills commands."""
 
     def __init__(self) -> None:
+        self._asked = 0
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -63,9 +64,15 @@ class Nursery:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(request) + "\n")
+        self._asked += 1
+        process.stdin.write(json.dumps({"number": self._asked, **request}) + "\n")
         process.stdin.flush()
-        return json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        assert line, f"the nursery has ended: {process.poll()}"
+        number, answer = json.loads(line)
+        # A test that was interrupted while it waited has left its answer unread.
+        assert number == self._asked, "the nursery answers another question"
+        return answer
 
 
 class Command:
@@ -73,6 +80,7 @@ class Command:
 
     def __init__(self, nursery: Nursery, pid: int, log: Path, counter: Path) -> None:
         self._nursery = nursery
+        assert pid > 1
         self.pid = pid
         self.log = log
         self._counter = counter
@@ -117,7 +125,7 @@ def _serve() -> None:
         else:
             answer = _fork(request)
             running.add(answer)
-        print(json.dumps(answer), flush=True)
+        print(json.dumps([request["number"], answer]), flush=True)
     for pid in running:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -25,6 +25,9 @@ KINDS = ("ConfigMap", "Secret", "Service", "ServiceAccount", "Deployment.apps")
 
 Key = tuple[str, str, str]
 
+# Several runs of kapp each: a guard against what hangs.
+pytestmark = pytest.mark.timeout(180)
+
 
 def _manifest(kind: str, name: str, namespace: str, labels: str = "") -> str:
     short, _, group = kind.partition(".")
