@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from kapp.machinery.formats import FORMATS
 from kapp.machinery.objects import Json
 from kapp.machinery.status import Cause
 
@@ -60,6 +61,9 @@ def _value_rules(schema: Mapping[str, Any]) -> Iterator[Rule]:
         yield _number(lambda v: v < high if strictly else v <= high, f"should be {below} {high}")
     if factor := schema.get("multipleOf"):
         yield _number(lambda v: v % factor == 0, f"should be a multiple of {factor}")
+    name = schema.get("format") if schema.get("type") == "string" else None
+    if (fits := FORMATS.get(str(name))) is not None:
+        yield _format(fits, str(name))
     if (pattern := schema.get("pattern")) is not None:
         try:
             search = re.compile(pattern).search
@@ -136,6 +140,15 @@ def _number(holds: Callable[[Any], bool], text: str) -> Rule:
 def _text(holds: Callable[[str], bool], text: str) -> Rule:
     def rule(value: Json, path: str) -> Cause | None:
         return None if not isinstance(value, str) or holds(value) else _invalid(value, path, text)
+
+    return rule
+
+
+def _format(fits: Callable[[str], bool], name: str) -> Rule:
+    def rule(value: Json, path: str) -> Cause | None:
+        if not isinstance(value, str) or fits(value):
+            return None
+        return _invalid(value, path, f"must be of type {name}: {quoted(value)}")
 
     return rule
 

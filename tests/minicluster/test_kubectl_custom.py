@@ -20,6 +20,9 @@ SPEC_SCHEMA = {
         "mode": {"type": "string", "enum": ["Hard", "Soft"]},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
         "limit": {"x-kubernetes-int-or-string": True},
+        "since": {"type": "string", "format": "date-time"},
+        "from": {"type": "string", "format": "cidr"},
+        "key": {"type": "string", "format": "byte"},
     },
 }
 STATUS_SCHEMA = {
@@ -127,7 +130,8 @@ def test_a_definition_is_accepted_and_served(kubectl, group):
 
 
 def test_custom_objects_get_defaults_and_lose_what_is_unknown(kubectl, group):
-    tab = cron_tab(group, "one", cronSpec="* * * * */5", limit="50%", free={"any": {"thing": 1}})
+    more = {"since": "2026-01-01T00:00:00.5+01:00", "from": "10.0.0.0/8", "key": "aGk="}
+    tab = cron_tab(group, "one", cronSpec="* * * * */5", limit="50%", free={"any": 1}, **more)
     kubectl("apply", "-f", "-", stdin=json.dumps(tab))
     assert rows(kubectl("get", "ct", "one"))[0] == ["NAME", "SPEC", "REPLICAS", "AGE"]
     assert rows(kubectl("get", "ct", "one", "--no-headers"))[0][:7] == [
@@ -152,6 +156,12 @@ def test_custom_objects_get_defaults_and_lose_what_is_unknown(kubectl, group):
         ({"cronSpec": "* * * * *", "replicas": 11}, "should be less than or equal to 10"),
         ({"cronSpec": "* * * * *", "mode": "Odd"}, 'supported values: "Hard", "Soft"'),
         ({"image": "x"}, "spec.cronSpec: Required value"),
+        (
+            {"cronSpec": "* * * * *", "since": "yesterday"},
+            'spec.since in body must be of type date-time: "yesterday"',
+        ),
+        ({"cronSpec": "* * * * *", "from": "10.0.0.1"}, "must be of type cidr"),
+        ({"cronSpec": "* * * * *", "key": "?"}, "must be of type byte"),
     ],
 )
 def test_custom_objects_are_validated(kubectl, group, spec, words):
@@ -265,12 +275,13 @@ def test_a_definition_takes_its_objects_with_it(kubectl, group):
     held["metadata"]["finalizers"] = ["example.com/hold"]
     kubectl("create", "-f", "-", stdin=json.dumps(held))
     kubectl("delete", "crd", name, "--wait=false")
-    kubectl("wait", "--for=condition=Terminating", f"crd/{name}", "--timeout=20s")
-    kubectl("wait", "--for=jsonpath={.metadata.deletionTimestamp}", f"shorts.{group}/held")
+    kubectl("wait", "--for=condition=Terminating", f"crd/{name}", "--timeout=60s", timeout=90)
+    gone = "--for=jsonpath={.metadata.deletionTimestamp}"
+    kubectl("wait", gone, f"shorts.{group}/held", "--timeout=60s", timeout=90)
     late = {**cron_tab(group, "late", cronSpec="* * * * *"), "kind": "Short"}
     text = kubectl.error("create", "-f", "-", stdin=json.dumps(late))
     assert "create not allowed while custom resource definition is terminating" in text
     kubectl("patch", f"shorts.{group}", "held", "--type=json", "-p",
             '[{"op":"remove","path":"/metadata/finalizers"}]')  # fmt: skip
-    kubectl("wait", "--for=delete", f"crd/{name}", "--timeout=60s")
+    kubectl("wait", "--for=delete", f"crd/{name}", "--timeout=60s", timeout=90)
     assert "the server doesn't have a resource type" in kubectl.error("get", f"shorts.{group}")
