@@ -17,7 +17,7 @@ def get(
         typer.Option(
             "-o",
             "--output",
-            help="yaml, json, name, wide, jsonpath=…, jsonpath-file=…, custom-columns=…",
+            help="yaml, json, name, wide, jsonpath=…, custom-columns=…, go-template=… (or -file)",
         ),
     ] = "",
     watch: Annotated[bool, typer.Option("-w", "--watch", help="Keep printing changes.")] = False,

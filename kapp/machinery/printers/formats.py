@@ -36,6 +36,10 @@ def new_printer(options: GetOptions, read_file: ReadFile) -> ObjectPrinter:
         from_text = columns.from_file if options.output.endswith("-file") else columns.from_spec
         printer = columns.ColumnsPrinter(from_text(template), no_headers=options.no_headers)
         return lambda obj: printer.print(items_of(obj))
+    if options.output.startswith("go-template"):
+        from kapp.machinery import gotemplate
+
+        return gotemplate.compile(template).render
     path = jsonpath.compile(template)
     if options.output == "jsonpath-as-json":
         return lambda obj: "".join(

@@ -15,6 +15,8 @@ from kapp.errors import UsageError
 FORMATS = (
     "custom-columns",
     "custom-columns-file",
+    "go-template",
+    "go-template-file",
     "json",
     "jsonpath",
     "jsonpath-as-json",
@@ -25,7 +27,11 @@ FORMATS = (
 )
 """The values of `-o`; some take an argument after `=`."""
 
-_WITH_ARGUMENT = frozenset(name for name in FORMATS if name.startswith(("custom-", "jsonpath")))
+_WITH_ARGUMENT = frozenset(
+    name for name in FORMATS if name.startswith(("custom-", "go-", "jsonpath"))
+)
+# kubectl's older names.
+_TEMPLATES = {"template": "go-template", "templatefile": "go-template-file"}
 _HELP = "see kapp get --help"
 
 
@@ -230,11 +236,8 @@ def _format_of(output: str, template: str) -> tuple[str, str]:
     """The format and its argument. Raises UsageError."""
     name, equals, argument = output.partition("=")
     argument = argument if equals else template
-    if name.startswith(("go-template", "template")) or (template and not name):
-        raise UsageError(
-            "Go templates are not supported",
-            hint="use -o jsonpath='{.spec}' or -o custom-columns=NAME:.metadata.name",
-        )
+    if name in _TEMPLATES or (template and not name):
+        name = _TEMPLATES.get(name, "go-template")
     if name in _WITH_ARGUMENT:
         if not argument:
             raise UsageError(_missing_argument(name), hint=f"write -o {name}=…")

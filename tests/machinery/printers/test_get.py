@@ -47,14 +47,6 @@ def test_nothing_to_get_is_wrong_usage() -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("output", ["go-template={{.kind}}", "go-template", "templatefile=x"])
-def test_go_templates_point_to_jsonpath(registry: Registry, output: str) -> None:
-    result = run_get(registry, ["gd", "-o", output])
-    assert result.exit_code == 2
-    assert "Go templates are not supported" in result.stderr
-    assert "jsonpath" in result.stderr
-
-
 def test_a_path_without_braces_is_a_path(registry: Registry) -> None:
     assert run_get(registry, ["gd", "web", "-o", "jsonpath=.kind"]).stdout == "Gadget"
 
