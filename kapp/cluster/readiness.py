@@ -178,6 +178,8 @@ def _replica_set(obj: Object) -> Readiness:
         return _failed(str(failure.get("reason") or "ReplicaFailure"), str(failure.get("message")))
     if _count(status, "replicas") > wanted:
         return _progressing("scaling down")
+    if "fullyLabeledReplicas" in status and _count(status, "fullyLabeledReplicas") < wanted:
+        return _enough(status, wanted, "fullyLabeledReplicas", "labelled")
     return _enough(status, wanted, "availableReplicas", "available")
 
 
@@ -226,8 +228,9 @@ def _job(obj: Object) -> Readiness:
             return _failed(reason, str(condition.get("message") or "the job failed"))
         if condition.get("type") == "Suspended":
             return Readiness("ready", "Suspended", "is suspended")
-    active = _count(status, "active")
-    return _progressing(f"{active} pods running" if active else "not started")
+    active, failed = _count(status, "active"), _count(status, "failed")
+    text = f"{active} pods running" if active else "not started"
+    return _progressing(f"{text}, {failed} failed so far" if failed else text)
 
 
 def _claim(obj: Object) -> Readiness:
@@ -254,6 +257,11 @@ def _crd(obj: Object) -> Readiness:
     established = find_condition(conditions, "Established") or {}
     if established.get("status") == "True":
         return READY
+    if established.get("status") == "False" and established.get("reason") != "Installing":
+        return _failed(
+            str(established.get("reason") or "NotEstablished"),
+            str(established.get("message") or ""),
+        )
     return _progressing("not established yet")
 
 

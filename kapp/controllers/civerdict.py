@@ -6,7 +6,7 @@
 
 Some troubles pass: an image registry answers the second time, a claim is bound a moment after its
 pod was made. They count only when they last (as kstatus gives pods a window to be scheduled). A
-server that was restarted has to hold for a while: between two crashes it looks ready.
+server has to hold for a moment, and longer after a restart: before a crash it looks ready.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from kapp.machinery.objects import parse_time
 
 # kstatus's ScheduleWindow.
 PASSING_S = 15.0
+# Without a readiness probe, a program is ready from its first instruction to the one that ends it.
+FIRST_HOLD_S = 5.0
 HOLD_S = 10.0
 _PASSING = frozenset(
     {
@@ -84,7 +86,7 @@ def verdict(
         return Verdict(True, failures)
     if all(ui.name != MAIN for ui in resources):
         return Verdict(False)  # the engine has only just begun
-    waiting = [ui for ui in resources if not _is_done(ui, now)]
+    waiting = [ui for ui in resources if not _is_done(ui, now, is_job=ui.name in jobs)]
     if not waiting:
         nothing = len(resources) == 1 and resources[0].name == MAIN
         return Verdict(True, [_nothing_to_do()] if nothing else ())
@@ -138,7 +140,7 @@ def _late(ui: UIResource, what: str) -> SessionFailure:
     return SessionFailure(resource=ui.name, reason="Timeout", message=f"{what}{why}")
 
 
-def _is_done(ui: UIResource, now: datetime) -> bool:
+def _is_done(ui: UIResource, now: datetime, *, is_job: bool) -> bool:
     status = ui.status
     if _is_disabled(ui):
         return True
@@ -148,9 +150,10 @@ def _is_done(ui: UIResource, now: datetime) -> bool:
     if ready is None or ready.status != "True":
         return False
     pods = status.k8s_resource_info
-    if pods is None or not pods.pod_restarts:
+    if pods is None or not pods.pod_name or is_job:
         return True
-    return _age_s(ready.last_transition_time, now) >= HOLD_S
+    hold_s = HOLD_S if pods.pod_restarts else FIRST_HOLD_S
+    return _age_s(ready.last_transition_time, now) >= hold_s
 
 
 def _is_disabled(ui: UIResource) -> bool:

@@ -122,8 +122,11 @@ def test_a_cluster_that_cannot_be_seen_is_not_ready() -> None:
     assert not judge(resource("a", "Unknown", "ClusterAway", runtime_status="unknown"), at_s=1).done
 
 
-def test_a_restarted_server_has_to_hold() -> None:
-    """Between two crashes it looks ready."""
-    restarted = resource("a", "True", k8s_resource_info=UIResourceKubernetes(pod_restarts=1))
-    assert not judge(restarted, at_s=9).done
-    assert judge(restarted, at_s=10) == Verdict(True)
+def test_a_server_has_to_hold() -> None:
+    """Before a crash it looks ready."""
+    for restarts, hold_s in ((0, 5), (1, 10)):
+        pod = UIResourceKubernetes(pod_name="a-1", pod_restarts=restarts)
+        server = resource("a", "True", k8s_resource_info=pod)
+        assert not judge(server, at_s=hold_s - 1).done
+        assert judge(server, at_s=hold_s) == Verdict(True)
+        assert judge(server, at_s=0, jobs=("a",)) == Verdict(True)
