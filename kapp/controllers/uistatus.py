@@ -69,13 +69,13 @@ def status_of_apply(
         runtime_status="none" if disabled else given.runtime_status or "unknown",
         build_history=_history(old, apply),
         current_build=UIBuildRunning(start_time=given.last_apply_start_time)
-        if update == "in_progress"
+        if update == "in_progress" and not disabled
         else None,
         pending_build_since=(old.pending_build_since or format_micro_time(now))
         if update == "pending" and not disabled
         else "",
-        queued=bool(trigger) and trigger != given.handled_trigger,
-        waiting=_waiting(apply) if update == "pending" else None,
+        queued=bool(trigger) and trigger != given.handled_trigger and not disabled,
+        waiting=_waiting(apply) if update == "pending" and not disabled else None,
         endpoint_links=_links(apply),
         k8s_resource_info=_newest(apply, current_pods(pods) or pods),
         disable_status=given.disable_status,
@@ -129,10 +129,16 @@ def _conditions(
 ) -> list[Condition]:
     applied = _condition(apply.status.conditions, APPLIED)
     ready = _condition(apply.status.conditions, APPLY_READY)
-    if update != "ok":
-        reason = applied.reason if applied is not None else "Pending"
-        message = apply.status.error or (applied.message if applied is not None else "")
-        up_to_date = ("False", reason, message.partition("\n")[0])
+    state = apply.status.disable_status
+    if state is not None and state.disabled:
+        up_to_date = ("False", "Disabled", f"run `kapp enable {apply.name}` to apply it")
+    elif update != "ok":
+        # A reason of an input before the newest says nothing of this one.
+        known = applied is not None and _UPDATES.get(applied.reason, "pending") == update
+        reason = applied.reason if applied is not None and known else "Pending"
+        message = apply.status.error or (applied.message if applied is not None and known else "")
+        message = message.partition("\n")[0] or "the newest input is not applied yet"
+        up_to_date = ("False", reason, message)
     elif apply.status.drift:
         up_to_date = ("False", REASON_DRIFTED, drift_text(apply))
     elif kappfile_error:
