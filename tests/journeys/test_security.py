@@ -281,7 +281,7 @@ def test_files_are_private(running: tuple[Project, Up, int]) -> None:
             path = os.path.join(directory, name)
             assert os.lstat(path).st_mode & 0o077 == 0, path
             seen += 1
-    assert seen > 10
+    assert seen > 5  # an engine alone has seven
 
 
 _AS_SOMEBODY_ELSE = """
