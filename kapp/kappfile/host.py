@@ -116,9 +116,10 @@ class Host:
 
         def invoke(trace: str, *args: Any, **kwargs: Any) -> Any:
             try:
-                if session.renders.started and not item.takes_pending:
-                    args = tuple(settled(args, session.rendered_blob))
-                    kwargs = settled(kwargs, session.rendered_blob)
+                given = settled(
+                    [*args, kwargs], session.rendered_blob, keep_pending=item.takes_pending
+                )
+                args, kwargs = tuple(given[:-1]), given[-1]
                 return item.function(Call(session, trace), *args, **kwargs)
             except KappfileError as error:
                 if not error.frames and not error.location:

@@ -40,7 +40,8 @@ _HEAD = """\
 
 A Kappfile is Starlark, a small Python: no `while`, no `try`, no `class`, no `set`. `load(path,
 names…)` imports from another file; paths start at the directory of the file that is executed.
-A `blob` is text that is contents, not a path: `str(blob)` is the text, also in `'%s' % str(blob)`.
+A `blob` is text that is contents, not a path: `str(blob)` is the text; where a
+builtin is given it, the blob itself does, also in `'%s' % blob`.
 
 From the language itself: {language}.
 """

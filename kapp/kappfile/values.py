@@ -6,6 +6,8 @@ A value that is more than data (a blob, a link, a port forward) crosses as a dic
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -33,16 +35,38 @@ def pending_number(value: Value) -> int | None:
     return value.get("pending") if kind_of(value) == "blob" else None
 
 
-def settled(value: Value, blob_of: Callable[[int], Value]) -> Value:
-    """The same value, every pending blob in it replaced by what `blob_of` says of its number."""
+def settled(value: Value, blob_of: Callable[[int], Value], *, keep_pending: bool = False) -> Value:
+    """The same value, with text where blobs stood.
+
+    Every pending blob in it is replaced by what `blob_of` says of its number, unless it is to be
+    kept. In a Tiltfile `'%s' % blob` is the blob's text; here the language writes the struct that a
+    blob is, which is mended as soon as a builtin is given the string.
+    """
+    if isinstance(value, str):
+        return _mended(value, blob_of) if KIND in value else value
     if isinstance(value, list | tuple):
-        return [settled(item, blob_of) for item in value]
+        return [settled(item, blob_of, keep_pending=keep_pending) for item in value]
     if not isinstance(value, dict):
         return value
-    number = pending_number(value)
-    if number is not None:
-        return blob_of(number)
-    return {key: settled(item, blob_of) for key, item in value.items()}
+    if kind_of(value) == "blob":
+        number = pending_number(value)
+        return value if number is None or keep_pending else blob_of(number)
+    return {key: settled(item, blob_of, keep_pending=keep_pending) for key, item in value.items()}
+
+
+_WRITTEN_BLOB = re.compile(
+    rf"""struct\({KIND}="blob", (?:text=("(?:[^"\\]|\\.)*")|pending=(\d+))"""
+    r"""(?:, source="(?:[^"\\]|\\.)*")?\)"""
+)
+
+
+def _mended(text: str, blob_of: Callable[[int], Value]) -> str:
+    def contents(match: re.Match[str]) -> str:
+        if match.group(2):
+            return str(blob_of(int(match.group(2)))["text"])
+        return str(ast.literal_eval(match.group(1)))  # Starlark escapes as Python does
+
+    return _WRITTEN_BLOB.sub(contents, text)
 
 
 def blob_text(value: Value) -> str | None:

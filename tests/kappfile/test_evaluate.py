@@ -168,7 +168,8 @@ def test_paths(project):
 
 
 def test_context_and_arguments(project):
-    result = project.run("print(k8s_context(), k8s_namespace(), sys.argv)", args=("a", "--b"))
+    text = "config.clear_enabled_resources()\nprint(k8s_context(), k8s_namespace(), sys.argv)"
+    result = project.run(text, args=("a", "--b"))
     assert result.output == ('kind-test default ["a", "--b"]',)
 
 
