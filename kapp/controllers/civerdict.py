@@ -27,6 +27,7 @@ PASSING_S = 15.0
 # Without a readiness probe, a program is ready from its first instruction to the one that ends it.
 FIRST_HOLD_S = 5.0
 HOLD_S = 10.0
+LOOKS = 5
 _PASSING = frozenset(
     {
         "Unschedulable",
@@ -63,6 +64,7 @@ def verdict(
     *,
     jobs: Collection[str],
     failing_since: Mapping[str, datetime],
+    looks: Mapping[str, int],
     limits: Limits,
     started_at: datetime,
     now: datetime,
@@ -73,6 +75,8 @@ def verdict(
         resources: all of them, the Kappfile's own included.
         jobs: names of those that run to an end; no readiness timeout applies to them.
         failing_since: since when the runtime of a resource has been in error.
+        looks: how often in a row a resource was seen ready: of an engine that had no time to look,
+            the clock alone says nothing.
         limits: what is tolerated.
         started_at: when the run began.
         now: the moment.
@@ -86,7 +90,11 @@ def verdict(
         return Verdict(True, failures)
     if all(ui.name != MAIN for ui in resources):
         return Verdict(False)  # the engine has only just begun
-    waiting = [ui for ui in resources if not _is_done(ui, now, is_job=ui.name in jobs)]
+    waiting = [
+        ui
+        for ui in resources
+        if not _is_done(ui, now, looks.get(ui.name, 0), is_job=ui.name in jobs)
+    ]
     if not waiting:
         nothing = len(resources) == 1 and resources[0].name == MAIN
         return Verdict(True, [_nothing_to_do()] if nothing else ())
@@ -140,7 +148,13 @@ def _late(ui: UIResource, what: str) -> SessionFailure:
     return SessionFailure(resource=ui.name, reason="Timeout", message=f"{what}{why}")
 
 
-def _is_done(ui: UIResource, now: datetime, *, is_job: bool) -> bool:
+def is_ready(ui: UIResource) -> bool:
+    """Whether the resource is ready at this moment."""
+    ready = _ready(ui)
+    return ready is not None and ready.status == "True"
+
+
+def _is_done(ui: UIResource, now: datetime, looks: int, *, is_job: bool) -> bool:
     status = ui.status
     if _is_disabled(ui):
         return True
@@ -153,7 +167,7 @@ def _is_done(ui: UIResource, now: datetime, *, is_job: bool) -> bool:
     if pods is None or not pods.pod_name or is_job:
         return True
     hold_s = HOLD_S if pods.pod_restarts else FIRST_HOLD_S
-    return _age_s(ready.last_transition_time, now) >= hold_s
+    return looks >= LOOKS and _age_s(ready.last_transition_time, now) >= hold_s
 
 
 def _is_disabled(ui: UIResource) -> bool:

@@ -25,7 +25,7 @@ from kapp.api.v1alpha1.session import (
     TargetWaiting,
 )
 from kapp.api.v1alpha1.uiresource import READY, UIBuildTerminated, UIResource
-from kapp.controllers.civerdict import Limits, is_failing, verdict
+from kapp.controllers.civerdict import Limits, is_failing, is_ready, verdict
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
 # Two hundred resources change within a moment at the start: one list is enough for all of them.
@@ -58,6 +58,7 @@ class SessionReconciler:
         self._now = now
         # Since when resources have been failing without a pause; a new engine begins to count anew.
         self._failing_since: dict[str, datetime] = {}
+        self._looks: dict[str, int] = {}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Write down every target, and whether all of them are done."""
@@ -81,10 +82,13 @@ class SessionReconciler:
         now, status = self._now(), session.status
         failing = {ui.name for ui in resources if is_failing(ui)}
         self._failing_since = {name: self._failing_since.get(name, now) for name in failing}
+        ready = {ui.name for ui in resources if is_ready(ui)}
+        self._looks = {name: self._looks.get(name, 0) + 1 for name in ready}
         found = verdict(
             resources,
             jobs=await self._jobs(),
             failing_since=self._failing_since,
+            looks=self._looks,
             limits=await self._limits(session),
             started_at=self._started_at,
             now=now,

@@ -15,7 +15,7 @@ from kapp.api.v1alpha1.uiresource import (
     UIResourceStatus,
     UIResourceWaiting,
 )
-from kapp.controllers.civerdict import Limits, Verdict, verdict
+from kapp.controllers.civerdict import LOOKS, Limits, Verdict, verdict
 from kapp.machinery.objects import format_time
 
 START = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
@@ -39,10 +39,11 @@ KAPPFILE = resource(MAIN, "True", runtime_status="not_applicable", last_deploy_t
 
 
 def judge(*resources: UIResource, at_s: float, jobs: tuple[str, ...] = (), since_s: float = 0,
-          limits: Limits = LIMITS) -> Verdict:  # fmt: skip
+          limits: Limits = LIMITS, looks: int = LOOKS) -> Verdict:  # fmt: skip
     since = {one.name: START + timedelta(seconds=since_s) for one in resources}
     return verdict(
         [KAPPFILE, *resources], jobs=jobs, failing_since=since, limits=limits,
+        looks={one.name: looks for one in resources},
         started_at=START, now=START + timedelta(seconds=at_s),
     )  # fmt: skip
 
@@ -69,7 +70,14 @@ def test_what_nobody_waits_for_is_done(one: UIResource) -> None:
 
 
 def test_nothing_is_over_before_the_kappfile_is_evaluated() -> None:
-    begun = {"jobs": (), "failing_since": {}, "limits": LIMITS, "started_at": START, "now": START}
+    begun = {
+        "jobs": (),
+        "failing_since": {},
+        "looks": {},
+        "limits": LIMITS,
+        "started_at": START,
+        "now": START,
+    }
     assert not verdict([], **begun).done
     assert not verdict([resource(MAIN, "False", update_status="in_progress")], **begun).done
 
@@ -129,4 +137,5 @@ def test_a_server_has_to_hold() -> None:
         server = resource("a", "True", k8s_resource_info=pod)
         assert not judge(server, at_s=hold_s - 1).done
         assert judge(server, at_s=hold_s) == Verdict(True)
+        assert not judge(server, at_s=hold_s, looks=LOOKS - 1).done, "nobody looked"
         assert judge(server, at_s=0, jobs=("a",)) == Verdict(True)
