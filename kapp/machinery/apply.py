@@ -90,10 +90,10 @@ def apply(
     me = manager_of(manager, APPLY, api_version, subresource)
     managed = _managed_of(live)
     base = _without_managed(live) if live is not None else {}
-    if not managed and live is not None and uid_of(live):
-        first = _updater(BEFORE_FIRST_APPLY, api_version, "")
-        _record(types.empty(), base, managed, types, first, time, reset)
     try:
+        if not managed and live is not None and uid_of(live):
+            first = _updater(BEFORE_FIRST_APPLY, api_version, "")
+            _record(types.empty(), base, managed, types, first, time, reset)
         check_unique(applied, types)
         context = _Context(types, me, api_version, time, compiled_in)
         result = _apply(base, applied, managed, context, force)
@@ -106,6 +106,7 @@ def apply(
             raise _conflict_error(left) from None
         result = _apply(base, applied, managed, context, force=True)
     except FieldTypeError as error:
+        # What is stored may be at fault: a write that tracks nothing takes items without a key.
         raise _untypable(applied, error) from error
     if manager == "kubectl" and LAST_APPLIED in annotations_of(result):
         result["metadata"]["annotations"][LAST_APPLIED] = _last_applied(applied)

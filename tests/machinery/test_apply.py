@@ -530,3 +530,12 @@ def test_managed_fields_that_are_malformed_do_not_count(fields: Any) -> None:
         None, new, types=FieldTypes({}, {}), manager="me", api_version="v1", time="now"
     )
     assert [e["manager"] for e in made["metadata"]["managedFields"]] == ["me"]
+
+
+def test_a_stored_item_without_its_key_refuses_an_apply() -> None:
+    whole = {"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "x"}}
+    live = stored({**whole, "list": [{}]})
+    with pytest.raises(ApiError) as caught:
+        apply(live, whole, types=KEYED)
+    assert caught.value.code == 422
+    assert "omits key field" in caught.value.message
