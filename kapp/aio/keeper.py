@@ -1,10 +1,10 @@
 """The process that stands between the engine and a command, and ends all of it.
 
-Run as a script with the standard library alone: `python -I -S keeper.py GRACE_S MODE ARGV…`.
+Run as a script with the standard library alone: `python -I -S keeper.py GRACE_S MODE STDOUT ARGV…`.
 
     stdin   a pipe that only the engine holds: its end (close, exit, `kill -9`) stops the command
     stdout  a line of JSON for each of {"started": pid}, {"failed": text}, {"exited": code}
-    stderr  where the command's output goes, both streams
+    stderr  where the command's output goes: both streams, or stdout to the descriptor STDOUT
 
 The command leads a session of its own. To stop it, SIGTERM goes to all its descendants, and SIGKILL
 to those that are left after the grace period; orphans among them are found because this process is
@@ -24,6 +24,7 @@ import time
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_STDERR = 2
 _FIRST_LOOK_S = 0.01
 _MAX_LOOK_S = 0.2
 # A process that forks while it is killed is caught in one of the next rounds.
@@ -33,7 +34,7 @@ _HAS_PROC = os.path.isdir("/proc/self")
 
 def main(arguments: list[str]) -> None:
     """Run a command until it ends or stdin does."""
-    grace_s, mode, argv = float(arguments[0]), arguments[1], arguments[2:]
+    grace_s, mode, argv = float(arguments[0]), arguments[1], arguments[3:]
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     woken, wake = os.pipe()
     for end in (woken, wake):
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> None:
     signal.set_wakeup_fd(wake)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    command = Command(argv)
+    command = Command(argv, int(arguments[2]))
     stopped = command.started and _stopped_before_end(command, woken)
     if command.started and (stopped or mode == "take"):
         command.stop(grace_s)
@@ -51,15 +52,17 @@ def main(arguments: list[str]) -> None:
 class Command:
     """The command and everything it started."""
 
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], stdout: int) -> None:
         self.pid = 0
         self.code: int | None = None
         self._reported = False
         failed, failing = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _become(argv, failing)
+            _become(argv, stdout, failing)
         os.close(failing)
+        if stdout != _STDERR:
+            os.close(stdout)
         with os.fdopen(failed, "rb") as reading:
             failure = reading.read().decode(errors="replace")
         self.started = not failure
@@ -146,7 +149,7 @@ def _stopped_before_end(command: Command, woken: int) -> bool:
             return True
 
 
-def _become(argv: list[str], failing: int) -> None:
+def _become(argv: list[str], stdout: int, failing: int) -> None:
     """In the forked child: turn into the command, or say why not."""
     try:
         os.setsid()
@@ -156,7 +159,9 @@ def _become(argv: list[str], failing: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
-        os.dup2(2, 1)
+        os.dup2(stdout, 1)
+        if stdout != _STDERR:
+            os.close(stdout)
         os.execvp(argv[0], argv)
     except OSError as error:
         os.write(failing, (error.strerror or str(error)).encode())

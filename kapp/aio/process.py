@@ -22,6 +22,8 @@ from kapp.errors import KappError
 # Docker gives 10 s, Kubernetes 30 s; somebody waits here for the newest version to start.
 GRACE_S = 5.0
 _READ_BYTES = 1 << 16
+MAX_STDOUT_BYTES = 64 << 20
+"""Of what `run` returns: it is held in memory."""
 # After a full read: bounds a flood at some 13 MB/s, of which a log store keeps the last few MiB.
 _PAUSE_S = 0.005
 # What a command printed before its end is in the pipe, whose size is 64 KiB to 1 MiB.
@@ -36,6 +38,7 @@ class Process:
         directory: where it runs; must exist.
         env: its whole environment.
         on_output: told what it prints, both streams together, as it comes.
+        on_stdout: told of the one stream, of which `on_output` is then not told.
         on_end: called once, when the command has ended (or could not start).
         take_rest: whether processes that it leaves behind end with it.
         grace_s: how long after SIGTERM comes SIGKILL.
@@ -56,6 +59,7 @@ class Process:
         on_end: Callable[[], None],
         take_rest: bool,
         grace_s: float = GRACE_S,
+        on_stdout: Callable[[bytes], None] | None = None,
     ) -> None:
         if not Path(directory).is_dir():
             raise KappError(f"there is no directory {directory}")
@@ -68,8 +72,12 @@ class Process:
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._ended = False
         self._said = b""
-        self._output, output = os.pipe()
-        words = [str(grace_s), "take" if take_rest else "leave", *argv]
+        self._pipes = [_Pipe(on_output)]
+        if on_stdout is not None:
+            self._pipes.append(_Pipe(on_stdout))
+        output, stdout = self._pipes[0].end, self._pipes[-1].end
+        mode = "take" if take_rest else "leave"
+        words = [str(grace_s), mode, str(stdout if on_stdout is not None else 2), *argv]
         try:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__, *words],
@@ -78,19 +86,21 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
+                pass_fds=() if on_stdout is None else (stdout,),
                 start_new_session=True,
                 bufsize=0,
             )
         except (OSError, ValueError) as error:
-            os.close(self._output)
+            self._close_output()
             raise KappError(f"`{argv[0]}` cannot be started: {error}") from error
         finally:
-            os.close(output)
+            for pipe in self._pipes:
+                os.close(pipe.end)
         assert self._keeper.stdout is not None
         self._status = self._keeper.stdout.fileno()
-        for end in (self._output, self._status):
-            os.set_blocking(end, False)
-        self._loop.add_reader(self._output, self._read_output)
+        os.set_blocking(self._status, False)
+        for pipe in self._pipes:
+            pipe.start()
         self._loop.add_reader(self._status, self._read_status)
 
     async def started(self) -> int:
@@ -123,25 +133,6 @@ class Process:
         self._close_output()
         # The interpreter is about to end: a child that still runs is none of its business.
         self._keeper.returncode = self._keeper.poll() or 0
-
-    def _read_output(self) -> None:
-        if self._output < 0:
-            return
-        try:
-            data = os.read(self._output, _READ_BYTES)
-        except BlockingIOError:
-            return
-        if not data:
-            self._close_output()
-            return
-        self._on_output(data)
-        if len(data) == _READ_BYTES:
-            self._loop.remove_reader(self._output)
-            self._loop.call_later(_PAUSE_S, self._resume)
-
-    def _resume(self) -> None:
-        if self._output >= 0:
-            self._loop.add_reader(self._output, self._read_output)
 
     def _read_status(self) -> None:
         try:
@@ -187,25 +178,14 @@ class Process:
     def _end(self) -> None:
         if self._ended:
             return
-        for _ in range(_MAX_LAST_READS):
-            if self._output < 0:
-                break
-            try:
-                data = os.read(self._output, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if not data:
-                self._close_output()
-                break
-            self._on_output(data)
+        for pipe in self._pipes:
+            pipe.drain()
         self._ended = True
         self._on_end()
 
     def _close_output(self) -> None:
-        if self._output >= 0:
-            self._loop.remove_reader(self._output)
-            os.close(self._output)
-            self._output = -1
+        for pipe in self._pipes:
+            pipe.close()
 
     def _close_status(self) -> None:
         if self._status >= 0:
@@ -213,3 +193,94 @@ class Process:
             self._status = -1
             assert self._keeper.stdout is not None
             self._keeper.stdout.close()
+
+
+class _Pipe:
+    """What a command prints; `end` is the end that it writes to."""
+
+    def __init__(self, on_data: Callable[[bytes], None]) -> None:
+        self._on_data = on_data
+        self._loop = asyncio.get_running_loop()
+        self._reading, self.end = os.pipe()
+        os.set_blocking(self._reading, False)
+
+    def start(self) -> None:
+        """Read what comes."""
+        if self._reading >= 0:
+            self._loop.add_reader(self._reading, self._read)
+
+    def drain(self) -> None:
+        """Read what is there."""
+        for _ in range(_MAX_LAST_READS):
+            if not self._take():
+                return
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._reading >= 0:
+            self._loop.remove_reader(self._reading)
+            os.close(self._reading)
+            self._reading = -1
+
+    def _read(self) -> None:
+        if self._take() == _READ_BYTES:
+            self._loop.remove_reader(self._reading)
+            self._loop.call_later(_PAUSE_S, self.start)
+
+    def _take(self) -> int:
+        """Read once; how many bytes it was."""
+        if self._reading < 0:
+            return 0
+        try:
+            data = os.read(self._reading, _READ_BYTES)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self.close()
+            return 0
+        self._on_data(data)
+        return len(data)
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    directory: str,
+    env: Mapping[str, str],
+    on_output: Callable[[bytes], None],
+    timeout_s: float,
+) -> tuple[int, bytes]:
+    """Run a command to its end; returns its exit code and what it printed to stdout.
+
+    `on_output` is told of its stderr. Raises KappError if it cannot be started, takes longer than
+    `timeout_s`, or prints over MAX_STDOUT_BYTES; it is then ended, as it is on cancellation.
+    """
+    printed = bytearray()
+    ended = asyncio.Event()
+
+    def add(data: bytes) -> None:
+        printed.extend(data[: MAX_STDOUT_BYTES + 1 - len(printed)])
+        if len(printed) > MAX_STDOUT_BYTES:
+            ended.set()
+
+    process = Process(
+        argv,
+        directory=directory,
+        env=env,
+        on_output=on_output,
+        on_end=ended.set,
+        take_rest=False,
+        on_stdout=add,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            await process.started()
+            await ended.wait()
+    except TimeoutError as error:
+        raise KappError(f"`{argv[0]}` did not end within {timeout_s:g} s") from error
+    finally:
+        process.stop()
+    await process.gone()
+    if len(printed) > MAX_STDOUT_BYTES:
+        raise KappError(f"`{argv[0]}` printed over {MAX_STDOUT_BYTES >> 20} MiB")
+    return process.exit_code or 0, bytes(printed)

@@ -15,7 +15,6 @@ from kapp.api.v1alpha1.kubernetesapply import (
 )
 from kapp.cluster.inventory import MemberKey
 from kapp.cluster.prepare import input_hash, pod_templates, prepare
-from kapp.errors import ConfigError
 from kapp.machinery.objects import Object, gvk_of, key_of, uid_of
 
 # What these groups have without a pod template (ConfigMaps, Services, …) never owns a pod.
@@ -46,17 +45,15 @@ def input_of(apply: KubernetesApply, *, part_of: str, events: Sequence[str]) -> 
     FileWatches that it restarts on.
     """
     name = apply.metadata.name
-    if apply.spec.apply_cmd is not None:
-        raise ConfigError(
-            "applyCmd is not carried out yet", hint="use spec.yaml with what the command prints"
-        )
     values = [
         document.value for document in yamlio.parse(apply.spec.yaml, f"KubernetesApply/{name}")
     ]
     objects = prepare([one for one in values if one is not None], resource=name, part_of=part_of)
     annotations = apply.metadata.annotations
     trigger = annotations.get(TRIGGER_ANNOTATION, "")
-    digest = input_hash([*objects, {"cluster": apply.spec.cluster, "trigger": trigger,
+    command = msgspec.to_builtins(apply.spec.apply_cmd)
+    own = [*objects, {"applyCmd": command}] if command else objects
+    digest = input_hash([*own, {"cluster": apply.spec.cluster, "trigger": trigger,
                                     "events": list(events)}])  # fmt: skip
     force = bool(trigger) and annotations.get(FORCE_ANNOTATION) == trigger
     return ApplyInput(digest, tuple(objects), trigger, force)

@@ -7,7 +7,7 @@ says about itself changes. Used by `kapp.controllers.kubernetesapply`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
@@ -48,6 +48,7 @@ class ApplyRun:
         slots: Slots,
         tasks: TaskGroup,
         name: str,
+        custom: Callable[[], Awaitable[list[Object]]] | None = None,
     ) -> None:
         self.given = given
         self.started_at = started_at
@@ -62,6 +63,7 @@ class ApplyRun:
         self.cleared = cleared
         self._wake = wake
         self._slots = slots
+        self._custom = custom
         self._troubles: dict[str, str] = {}
         self._task = tasks.spawn(self._run(), name)
 
@@ -97,6 +99,8 @@ class ApplyRun:
             asyncio.get_running_loop().call_soon(self._wake)
 
     async def _apply(self) -> list[Object]:
+        if self._custom is not None:
+            return await self._custom()
         handle = self._handle
         connection = handle.connection
         targets = await resolve(handle.mapping, self.given.objects, connection.namespace)

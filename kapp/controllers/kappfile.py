@@ -282,7 +282,7 @@ class KappfileReconciler:
             wants.apply_of(kappfile, one, settings, forwards=options.port_forwards)
             for one in resources
         ]
-        watches = [wants.deps_of(kappfile, one, settings) for one in local]
+        watches = [wants.deps_of(kappfile, one, settings) for one in all_resources]
         # Before the applies and Cmds, which look there for what they depend on.
         await self._keep(kappfile, UIResource, [wants.own_ui(kappfile), *uis])
         # Before the Cmds, which the first event of each would start a second time.

@@ -13,7 +13,12 @@ from kapp.api.v1alpha1.cmd import Cmd, CmdSpec
 from kapp.api.v1alpha1.configmap import ConfigMap
 from kapp.api.v1alpha1.filewatch import FileWatch, FileWatchSpec, IgnoreDef
 from kapp.api.v1alpha1.kappfile import Kappfile
-from kapp.api.v1alpha1.kubernetesapply import KubernetesApply, KubernetesApplySpec, Link
+from kapp.api.v1alpha1.kubernetesapply import (
+    KubernetesApply,
+    KubernetesApplyCmd,
+    KubernetesApplySpec,
+    Link,
+)
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscoveryTemplateSpec
 from kapp.api.v1alpha1.meta import (
     RESOURCE_ANNOTATION,
@@ -46,6 +51,9 @@ def apply_of(
         metadata=_meta(owner, resource.name, resource.name, resource.labels),
         spec=KubernetesApplySpec(
             yaml=resource.yaml,
+            apply_cmd=_apply_cmd(resource.apply_cmd),
+            delete_cmd=_apply_cmd(resource.delete_cmd),
+            restart_on=_restart_on(resource),
             timeout=f"{settings.upsert_timeout_s:g}s",
             kubernetes_discovery_template_spec=_discovery_template(resource),
             port_forward_template_spec=_forward_template(resource) if forwards else None,
@@ -60,6 +68,18 @@ def apply_of(
             links=[Link(url=link.url, name=link.name) for link in resource.links],
         ),
     )
+
+
+def _apply_cmd(command: Command | None) -> KubernetesApplyCmd | None:
+    if command is None:
+        return None
+    return KubernetesApplyCmd(
+        args=list(command.args), dir=str(command.directory), env=command.assignments
+    )
+
+
+def _restart_on(resource: LocalResource | KubernetesResource) -> RestartOn | None:
+    return RestartOn(file_watches=[resource.name]) if resource.deps else None
 
 
 def cmds_of(owner: Kappfile, resource: LocalResource) -> list[Cmd]:
@@ -96,7 +116,7 @@ def _spec(resource: LocalResource, command: Command) -> CmdSpec:
         args=list(command.args),
         dir=str(command.directory),
         env=command.assignments,
-        restart_on=RestartOn(file_watches=[resource.name]) if resource.deps else None,
+        restart_on=_restart_on(resource),
         disable_source=_disable_source(resource.name),
         trigger_mode="manual" if resource.trigger_mode == "manual" else "",
         auto_init=resource.auto_init,
@@ -105,15 +125,18 @@ def _spec(resource: LocalResource, command: Command) -> CmdSpec:
     )
 
 
-def deps_of(owner: Kappfile, resource: LocalResource, settings: Settings) -> FileWatch | None:
+def deps_of(
+    owner: Kappfile, resource: LocalResource | KubernetesResource, settings: Settings
+) -> FileWatch | None:
     """The FileWatch of what a resource runs again for; None if that is nothing."""
     if not resource.deps:
         return None
+    ignores = resource.ignores if isinstance(resource, LocalResource) else ()
     return FileWatch(
         metadata=_meta(owner, resource.name, resource.name, resource.labels),
         spec=FileWatchSpec(
             watched_paths=sorted(map(str, resource.deps)),
-            ignores=ignores_of([*resource.ignores, *settings.watch_ignores]),
+            ignores=ignores_of([*ignores, *settings.watch_ignores]),
             disable_source=_disable_source(resource.name),
         ),
     )

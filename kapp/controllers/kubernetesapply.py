@@ -8,7 +8,7 @@ What leaves the project is deleted by `kapp.controllers.inventory`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from itertools import chain
 
@@ -48,6 +48,7 @@ from kapp.controllers.applystatus import (
     set_ready,
 )
 from kapp.controllers.connections import ClusterHandle, Connections
+from kapp.controllers.customapply import CustomApply
 from kapp.controllers.disabling import disable_status
 from kapp.controllers.guard import Guard
 from kapp.controllers.holds import Hold, Holds
@@ -74,6 +75,7 @@ class KubernetesApplyReconciler:
         inventories: what was applied to them by this project.
         live: the applied objects as they are in the clusters.
         guard: which clusters may be written to.
+        custom: applies by commands.
         log: where progress and errors go.
         enqueue: wakes a key.
         now: wall time.
@@ -86,6 +88,7 @@ class KubernetesApplyReconciler:
         inventories: Inventories,
         live: AppliedObjects,
         guard: Guard,
+        custom: CustomApply,
         log: LogSink,
         enqueue: Callable[[ObjectKey], None],
         now: Callable[[], datetime],
@@ -94,6 +97,7 @@ class KubernetesApplyReconciler:
         self._connections = connections
         self._inventories = inventories
         self._live = live
+        self._custom = custom
         self._log = log
         self._enqueue = enqueue
         self._now = now
@@ -111,6 +115,7 @@ class KubernetesApplyReconciler:
     async def close(self) -> None:
         """Give up what is running."""
         await self._tasks.close()
+        await self._custom.close()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Begin, follow or end a run as the input calls for, and write what is true."""
@@ -118,6 +123,7 @@ class KubernetesApplyReconciler:
         if apply is None:
             self._drop(key.name)
             self._log.hide(key.name, ())
+            self._custom.delete(key.name)
             return None
         before = encode(apply)
         again_s = await self._step(key, apply)
@@ -164,9 +170,15 @@ class KubernetesApplyReconciler:
         )
         if status.disable_status is not None and status.disable_status.disabled:
             # The inventory deletes what it applied: nothing of it is wanted any more.
+            self._custom.delete(key.name)
             self._drop(key.name)
             apply.status = KubernetesApplyStatus(disable_status=status.disable_status)
             set_applied(apply, REASON_PENDING, "disabled", self._now())
+            return None
+        if self._custom.is_deleting(apply.name) or (
+            apply.spec.apply_cmd is None and not self._custom.delete(apply.name)
+        ):
+            self._wait(apply, Hold("waiting-for-deletion", "waits for its deleteCmd"))
             return None
         handle = self._connections.get(apply.spec.cluster)
         if handle is None:
@@ -252,7 +264,18 @@ class KubernetesApplyReconciler:
             slots=self._slots,
             tasks=self._tasks,
             name=key.name,
+            custom=self._custom_of(apply, handle),
         )
+
+    def _custom_of(
+        self, apply: KubernetesApply, handle: ClusterHandle
+    ) -> Callable[[], Awaitable[list[Object]]] | None:
+        """Applies by the user's own command, if there is one."""
+        spec = apply.spec
+        if (command := spec.apply_cmd) is None:
+            return None
+        timeout_s = parse_duration(spec.timeout)
+        return lambda: self._custom.apply(apply.name, command, spec.delete_cmd, handle, timeout_s)
 
     def _show_progress(self, apply: KubernetesApply, run: ApplyRun) -> None:
         if run.retrying:

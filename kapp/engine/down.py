@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 
@@ -21,6 +22,7 @@ from kapp.cluster.inventory import DOWN_TIMEOUT_S, Inventory
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.mapping import RestMapping
 from kapp.cluster.removal import Left
+from kapp.controllers.customapply import forget, recorded, run_recorded
 from kapp.engine.project import project_id
 from kapp.errors import KappError
 from kapp.instance import Instance
@@ -90,6 +92,7 @@ async def down(
     try:
         await connection.connect()
         result = DownResult(stopped_pid=pid)
+        await _run_delete_commands(Path(instance.directory), result)
         for inventory in await _inventories(connection, project):
             removal = await inventory.delete_all(
                 delete_namespaces=delete_namespaces,
@@ -103,6 +106,21 @@ async def down(
         return result
     finally:
         await connection.close()
+
+
+async def _run_delete_commands(directory: Path, result: DownResult) -> None:
+    """Delete what the user's own commands applied, by those that they gave for it."""
+    for name, entry in recorded(directory).items():
+        said = bytearray()
+        try:
+            await run_recorded(entry, os.environ, said.extend)
+        except KappError as error:
+            lines = said.decode("utf-8", "replace").strip().splitlines()
+            why = f"{error.one_line()}: {lines[-1]}" if lines else error.one_line()
+            result.left.append(Left(name, why))
+        else:
+            forget(directory, name)
+            result.deleted.append(name)
 
 
 async def stop_engine(instance: Instance) -> int:

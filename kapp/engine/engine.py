@@ -117,6 +117,7 @@ class Engine:
             ),
             env=dict(config.env),
             directory=os.path.dirname(self.instance.kappfile),
+            records=Path(self.instance.directory),
             store=self.logs,
             started_at=self._started_at,
             now=config.now,

@@ -13,6 +13,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 
 from kapp.api.typed import TypedClient, resource_of
 from kapp.api.v1alpha1.cluster import Cluster, KubernetesClusterConnection
@@ -32,6 +33,7 @@ from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.cluster import ClusterReconciler
 from kapp.controllers.cmd import CmdReconciler
 from kapp.controllers.connections import Connections
+from kapp.controllers.customapply import CustomApply
 from kapp.controllers.evaluation import Evaluator
 from kapp.controllers.filewatch import FileWatchReconciler
 from kapp.controllers.guard import Guard
@@ -76,6 +78,7 @@ class Wiring:
         options: what the command line decided.
         env: the environment that Kappfiles see, and commands run in.
         directory: where commands run that name no directory.
+        records: the engine's own directory.
         store: where resources' logs go.
         started_at: when the engine started.
         now: wall time.
@@ -91,6 +94,7 @@ class Wiring:
         options: KappfileOptions,
         env: dict[str, str],
         directory: str,
+        records: Path,
         store: LogStore,
         started_at: datetime,
         now: Callable[[], datetime],
@@ -120,7 +124,7 @@ class Wiring:
         info = KubeContextInfo(context.context, context.namespace, context.is_local)
         self._evaluator = Evaluator(info, env, now, options.subcommand)
         self._add_files_and_kappfile(options)
-        self._add_applies()
+        self._add_applies(env, directory, records)
         self._add_cmds(env, directory)
         self._add_pods()
         self._add_truths(started_at)
@@ -158,13 +162,14 @@ class Wiring:
             workers=1,
         )
 
-    def _add_applies(self) -> None:
+    def _add_applies(self, env: dict[str, str], directory: str, records: Path) -> None:
         self._applies = KubernetesApplyReconciler(
             self._objects,
             self.connections,
             self._inventories,
             self._live,
             self._guard,
+            CustomApply(env, directory, records, self._store, self._waker("kubernetesapply")),
             self._log,
             self._waker("kubernetesapply"),
             self._now,

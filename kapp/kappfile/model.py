@@ -97,6 +97,9 @@ class KubernetesResource:
     Attributes:
         objects: shared with the document cache: read them, never write them.
         yaml: canonical print of `objects`, in source order.
+        apply_cmd: what applies objects instead of `yaml`, and prints them.
+        delete_cmd: what deletes those.
+        deps: absolute paths whose change runs `apply_cmd` again.
         location: `path:line` of the call that declared the first object.
     """
 
@@ -112,6 +115,9 @@ class KubernetesResource:
     extra_pod_selectors: tuple[dict[str, str], ...] = ()
     pod_readiness: PodReadiness = "wait"
     discovery_strategy: DiscoveryStrategy = "default"
+    apply_cmd: Command | None = None
+    delete_cmd: Command | None = None
+    deps: tuple[Path, ...] = ()
     location: str = ""
 
 

@@ -15,7 +15,6 @@ from kapp.api.v1alpha1.meta import ObjectMeta
 from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
 from kapp.cluster.inventory import MemberKey
 from kapp.controllers.applyinput import ApplyInput, input_of, may_own_pods, wanted_keys
-from kapp.errors import ConfigError
 
 YAML = """\
 apiVersion: v1
@@ -89,8 +88,12 @@ def test_what_can_own_pods() -> None:
     )
 
 
-def test_a_command_is_refused_in_plain_words() -> None:
+def test_a_command_is_an_input_like_any_other() -> None:
     apply = make("")
     apply.spec.apply_cmd = KubernetesApplyCmd(args=["helm"])
-    with pytest.raises(ConfigError, match="applyCmd"):
-        given(apply)
+    first = given(apply)
+    assert first.objects == ()
+    assert given(apply).digest == first.digest
+    assert given(apply, ("2026-11-23T18:29:16Z",)).digest != first.digest
+    apply.spec.apply_cmd.args = ["helm", "install"]
+    assert given(apply).digest != first.digest

@@ -51,6 +51,10 @@ ERRORS: dict[str, tuple[str, str]] = {
     "trigger_mode": ("trigger_mode('never')",
                      "`trigger_mode` must be one of 'auto', 'manual', not 'never'"),
     "local": ("local('exit 3', echo_off=True)", "`exit 3` failed with exit code 3"),
+    "k8s_custom_deploy": (
+        "k8s_custom_deploy('a', '', 'x', [])",
+        "needs an apply_cmd and a delete_cmd",
+    ),
     "local_resource": ("local_resource('a')", "needs a cmd, a serve_cmd, or both"),
     "probe": ("probe()", "needs exactly one of exec, http_get and tcp_socket"),
     "exec_action": ("exec_action('x')", "`command` must be a list of words, not a string"),

@@ -26,12 +26,6 @@ REPORTS = [
         "hint: define it above this line, or load it from another file",
     ),
     (
-        "planned builtin",
-        "x = 1\nk8s_custom_deploy('tests', 'x', 'y', [])",
-        "Kappfile:2: `k8s_custom_deploy` is not part of kapp yet\n"
-        "    k8s_custom_deploy('tests', 'x', 'y', [])",
-    ),
-    (
         "builtin of Tilt only",
         "docker_build('app', '.')",
         "Kappfile:1: `docker_build` is not part of kapp\n"

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from kapp.kappfile.assembly.checks import check_dependencies, check_names, check_ports
 from kapp.kappfile.assembly.declarations import (
+    CustomDeploy,
     Declarations,
     DeclaredObject,
     KindRule,
@@ -49,6 +50,7 @@ class _Draft:
     manual: bool = False
     options: list[ResourceOptions] = field(default_factory=list)
     forwards: list[PortForward] = field(default_factory=list)
+    custom: CustomDeploy | None = None
 
 
 @dataclass
@@ -95,6 +97,7 @@ class _Assembler:
 
     def run(self) -> Assembly:
         self._group_workloads()
+        self._add_custom_deploys()
         for options in self._declared.options:
             try:
                 self._apply(options)
@@ -115,6 +118,17 @@ class _Assembler:
             [*local, *resources], [*declared.options, *declared.local_resources]
         )
         return Assembly(resources, local, warnings + check_ports(resources))
+
+    def _add_custom_deploys(self) -> None:
+        for one in self._declared.custom_deploys:
+            try:
+                self._check_free(one.name)
+            except KappfileError as error:
+                error.message = f"k8s_custom_deploy: {error.message}"
+                error.hint = "give it another name"
+                error.located(one.frames)
+                raise
+            self._drafts[one.name] = _Draft(one.name, custom=one)
 
     def _group_workloads(self) -> None:
         rules = self._declared.kinds
@@ -238,6 +252,9 @@ class _Assembler:
             objects=tuple(member.manifest.object for member in members),
             yaml=join([member.manifest for member in members]),
             trigger_mode=self._declared.trigger_mode or "auto",
+            apply_cmd=draft.custom.apply_cmd if draft.custom else None,
+            delete_cmd=draft.custom.delete_cmd if draft.custom else None,
+            deps=draft.custom.deps if draft.custom else (),
             location=str(members[0].frames[-1]) if members and members[0].frames else "",
         )
         resource = _with_options(resource, draft.options)

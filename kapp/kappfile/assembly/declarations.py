@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kapp.kappfile.errors import Frame
 from kapp.kappfile.manifests import Manifest
 from kapp.kappfile.model import (
+    Command,
     DiscoveryStrategy,
     Link,
     LocalResource,
@@ -58,6 +60,17 @@ class ResourceOptions:
     labels: tuple[str, ...] = ()
     discovery_strategy: DiscoveryStrategy | None = None
     frames: Sequence[Frame] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomDeploy:
+    """One `k8s_custom_deploy` call."""
+
+    name: str
+    apply_cmd: Command
+    delete_cmd: Command
+    deps: tuple[Path, ...]
+    frames: Sequence[Frame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,7 @@ class Declarations:
     """Everything declared so far; written by builtins, read by `assemble`."""
 
     objects: list[DeclaredObject] = field(default_factory=list)
+    custom_deploys: list[CustomDeploy] = field(default_factory=list)
     local_resources: list[DeclaredLocal] = field(default_factory=list)
     deferred: list[DeferredObjects] = field(default_factory=list)
     options: list[ResourceOptions] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""`local_resource` and the probes that tell when what it serves is ready."""
+"""Resources that are commands: `local_resource` with its probes, and `k8s_custom_deploy`."""
 
 # ruff: noqa: D417 -- docstrings describe the Starlark parameters; `call` is the host's
 
@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from kapp.kappfile.assembly.declarations import DeclaredLocal
+from kapp.kappfile.assembly.declarations import CustomDeploy, DeclaredLocal
+from kapp.kappfile.builtins.kubernetes import TOPIC as KUBERNETES
 from kapp.kappfile.builtins.kubernetes import TRIGGER_MODES, choice, label, link_of
 from kapp.kappfile.builtins.local import TOPIC, command_line
 from kapp.kappfile.builtins.ports import port
@@ -140,6 +141,67 @@ def local_resource(
     )
     mode = cast("TriggerMode | None", choice("trigger_mode", trigger_mode, TRIGGER_MODES))
     session.declared.local_resources.append(DeclaredLocal(resource, mode, frames))
+
+
+@builtin(
+    "k8s_custom_deploy",
+    topic=KUBERNETES,
+    example=(
+        "k8s_custom_deploy('web', deps=['web'],\n"
+        "    apply_cmd='kubectl apply -f web/ -o yaml', delete_cmd='kubectl delete -f web/')\n"
+        "k8s_resource('web', port_forwards=8000)"
+    ),
+)
+def k8s_custom_deploy(
+    call: Call,
+    name: Value,
+    apply_cmd: Value,
+    delete_cmd: Value,
+    deps: Value,
+    image_selector: Value = "",
+    live_update: Value = (),
+    apply_dir: Value = "",
+    apply_env: Value = None,
+    apply_cmd_bat: Value = "",
+    delete_dir: Value = "",
+    delete_env: Value = None,
+    delete_cmd_bat: Value = "",
+    container_selector: Value = "",
+    image_deps: Value = (),
+) -> None:
+    """Deploy by a command of your own; its pods are forwarded and logged as any resource's.
+
+    The commands find the cluster by $KUBECONFIG.
+
+    Args:
+        name: of the resource, which `k8s_resource` configures further.
+        apply_cmd: prints what it applied, as `kubectl apply -o yaml` does.
+        delete_cmd: deletes that: when the resource leaves, is disabled, or on `kapp down`.
+        deps: files and directories whose change runs apply_cmd again.
+        image_selector: accepted for Tiltfiles, as kapp builds no images yet.
+        live_update: not part of kapp yet.
+        apply_dir: where apply_cmd runs; by default the directory of the file that is executed.
+        apply_env: variables added to its environment.
+        apply_cmd_bat: the command on Windows, where kapp does not run.
+        delete_dir: where delete_cmd runs.
+        delete_env: variables added to its environment.
+        delete_cmd_bat: as apply_cmd_bat.
+        container_selector: as image_selector.
+        image_deps: as image_selector.
+    """
+    session = call.session
+    if items(live_update):
+        raise KappfileError("`live_update` is not part of kapp yet", hint="remove it")
+    apply = command_of(session, "apply_cmd", apply_cmd, apply_dir, apply_env)
+    delete = command_of(session, "delete_cmd", delete_cmd, delete_dir, delete_env)
+    if apply is None or delete is None:
+        raise KappfileError(
+            "needs an apply_cmd and a delete_cmd", hint="both are commands for the shell, or lists"
+        )
+    if not string("name", name) or "/" in name:
+        raise KappfileError(f"`{name}` is no name of a resource", hint="a name has no `/`")
+    paths = tuple(session.resolve(path) for path in strings("deps", deps))
+    session.declared.custom_deploys.append(CustomDeploy(name, apply, delete, paths, call.frames))
 
 
 @builtin(

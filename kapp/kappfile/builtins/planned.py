@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PLANNED: tuple[str, ...] = ("k8s_custom_deploy",)
+PLANNED: tuple[str, ...] = ()
 """Designed, and to come."""
 
 ABSENT: dict[str, str] = {

@@ -1,0 +1,74 @@
+"""Resources that the user's own commands deploy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Project, eventually, free_port, page
+from .manifests import web
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def deployed(project: Project, port: int) -> Project:
+    project.write("web.yaml", web("one"))
+    project.write(
+        "Kappfile",
+        f"""
+        k8s_custom_deploy('web', deps=['web.yaml'],
+            apply_cmd='echo applying >&2; kubectl apply -f web.yaml -o yaml',
+            delete_cmd='kubectl delete -f web.yaml --wait=false; echo gone >> deleted')
+        k8s_resource('web', port_forwards='{port}:8000')
+        """,
+    )
+    project.up()
+    eventually(lambda: page(port) == "one\n")
+    return project
+
+
+def deployments(project: Project) -> str:
+    return project.kubectl("get", "deployments", "-o", "name")
+
+
+def test_it_is_followed_changed_and_disabled(deployed: Project, port: int) -> None:
+    project = deployed
+    assert "Applied" in project.get("kapp", "web")
+    assert "uid:" in project.get("kapp", "web", "-o", "jsonpath={.status.resultYAML}")
+    assert "applying" in project.run("logs", "web").stdout
+    project.write("web.yaml", web("two"))
+    eventually(lambda: page(port) == "two\n")
+    project.run("disable", "web")
+    eventually(lambda: deployments(project) == "")
+    assert project.read("deleted") == "gone\n"
+    project.run("enable", "web")
+    eventually(lambda: page(port) == "two\n")
+    project.write("Kappfile", "print('nothing')\n")
+    eventually(lambda: deployments(project) == "")
+    assert project.read("deleted") == "gone\n" * 2
+
+
+def test_down_runs_its_delete_command_after_a_kill(deployed: Project) -> None:
+    project = deployed
+    for up in project._ups:
+        up.kill()
+    project.write("Kappfile", "broken(")
+    project.run("down")
+    assert deployments(project) == ""
+    assert Path(project.directory / "deleted").read_text() == "gone\n"
+    assert "nothing to delete" in project.run("down").stderr
+
+
+def test_a_failing_command_says_where_to_look(project: Project) -> None:
+    project.write(
+        "Kappfile", "k8s_custom_deploy('web', 'echo oops >&2; exit 7', 'true', deps=[])\n"
+    )
+    up = project.up()
+    eventually(lambda: "applyCmd failed with exit code 7" in up.output)
+    assert "oops" in up.output
+    eventually(lambda: "Error: applyCmd failed" in project.get("kapp", "web"))
