@@ -210,6 +210,6 @@ def _afterwards(yard: Yard, number: int, chance: random.Random) -> None:
         up.wait(3.0)
         up.kill()
         down = yard.kapp("down", kill_at=chance.randint(1, 200))
-        assert down.wait() in (-signal.SIGKILL, 0)
+        assert down.wait() in (-signal.SIGKILL, 0), down.log.read_text()
     else:
         yard.project.write("Kappfile", "k8s_yaml('all.yaml'\n")
