@@ -570,11 +570,10 @@ def deployments(k: Transcript) -> None:
     k("apply", "-f", "-", stdin=manifest)
     k("wait", "deployment/web", "--for=condition=Available", "--timeout=30s")
     k("rollout", "status", "deployment/web", "--timeout=30s")
-    # The controller notes the revision on the object, which counts as a change of it.
-    generations = "jsonpath={.metadata.generation} {.status.observedGeneration}"
-    k.eventually("get", "deployment/web", "-o", generations, until=lambda text: text == "2 2")
     k("get", "deployment/web", "-o", "wide")
-    k("get", "deployment", "-l", "app=web", "-o", "yaml")
+    # A known difference (docs/limits.md): the revision counts as a change of the object there.
+    whole = ("get", "deployment", "-l", "app=web", "-o", "yaml")
+    k(*whole, view=lambda text: re.sub(r" *observedGeneration: \d+\n", "", text))
     k(
         "get",
         "deployment/web",
