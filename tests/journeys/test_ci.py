@@ -35,6 +35,8 @@ def _pods(kind: str, name: str, command: str, more: str = "", *, image: str = ""
     return textwrap.dedent(spec) + textwrap.indent(textwrap.dedent(more), " " * 6)
 
 
+# Up to nine at once, of which most wait; a loaded machine takes its time to start them.
+pytestmark = pytest.mark.timeout(240)
 # An unforeseen hang is a failure that tells its reason.
 _GUARD = ("--timeout", "100s")
 
@@ -102,8 +104,6 @@ NEVER_READY = """\
 """
 
 
-# Nine at once, of which most wait; a loaded machine takes its time to start them.
-@pytest.mark.timeout(240)
 def test_every_ending(project: Project, runs: Runs) -> None:
     once = "echo once; test -e /tmp/x || sleep 0.1"
     runs.start(
@@ -153,7 +153,7 @@ def test_every_ending(project: Project, runs: Runs) -> None:
 
 def test_a_job_that_succeeds_at_its_second_try_is_done(project: Project, runs: Runs) -> None:
     """tilt-dev/tilt#6560: what the cluster tries again has not failed."""
-    kept = f"/tmp/{project.namespace}"
+    kept = project.directory / "kept"
     command = "sleep 2; test -e /kept/been && exit 0; touch /kept/been; exit 1"
     job = f"""\
       volumeMounts: [{{name: kept, mountPath: /kept}}]
