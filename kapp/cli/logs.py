@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -11,8 +13,12 @@ import typer
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import request, running_instance
 from kapp.cli.render import say, wants_colour
+from kapp.errors import KappError
+from kapp.instance import Instance
 
 _CHUNK_BYTES = 65536
+_LOOK_INTERVAL_S = 0.3
+"""For an engine that is to come, by whoever follows its logs."""
 
 
 def logs(
@@ -27,6 +33,9 @@ def logs(
     ] = False,
     since: Annotated[str, typer.Option(help="Only lines newer than this, such as 5m.")] = "",
     tail: Annotated[int, typer.Option(help="Only the last lines; -1 for all.")] = -1,
+    level: Annotated[
+        str, typer.Option(help="Only lines as bad as this: debug, info, warn or error.")
+    ] = "",
     timestamps: Annotated[bool, typer.Option(help="Each line with its time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
@@ -39,15 +48,35 @@ def logs(
         ("format", "json" if as_json else "text"),
         ("colour", str(wants_colour(sys.stdout)).lower()),
     ]
-    if since:
-        query.append(("since", since))
+    query += [("level", level)] if level else []
+    earlier = [("since", since)] if since else []
     if tail >= 0:
-        query.append(("tail", str(tail)))
+        earlier.append(("tail", str(tail)))
     instance = running_instance(file)
+    _print(instance, [*query, *earlier])
+    while follow:
+        say("the engine ended; its logs are followed again once `kapp up` runs (Ctrl-C to stop)")
+        _wait_until_it_runs(instance)
+        say("the engine runs again; this is what it prints from its start")
+        try:
+            _print(instance, query)
+        except KappError as error:
+            say(error.one_line())
+
+
+def _print(instance: Instance, query: list[tuple[str, str]]) -> None:
+    """Print what the engine answers, until it is all or the engine ends."""
     path = f"/kapp/v1/logs?{urlencode(query)}"
     with request(instance, "GET", path, streaming=True) as response:
-        while chunk := response.read1(_CHUNK_BYTES):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-    if follow:
-        say("the engine ended; start it again with `kapp up`")
+        try:
+            while chunk := response.read1(_CHUNK_BYTES):
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+        except ConnectionError:
+            return  # it was killed
+
+
+def _wait_until_it_runs(instance: Instance) -> None:
+    pause = threading.Event()
+    while not (instance.is_running() and os.path.exists(instance.socket)):
+        pause.wait(_LOOK_INTERVAL_S)

@@ -103,6 +103,11 @@ class ForwardState:
         """Whether a pod is still there and not being deleted."""
         return any(b.uid == backend.uid and not b.deleting for b in self._owner.ranked)
 
+    def is_replaced(self, backend: Backend) -> bool:
+        """Whether a pod is gone, and another is Ready in its place."""
+        ranked = self._owner.ranked
+        return bool(ranked) and ranked[0].ready and all(b.uid != backend.uid for b in ranked)
+
     def failed(self, backend: Backend, error: KappError, waiting_s: float) -> None:
         """A connection found no pod at `backend`, and has waited for one for `waiting_s`."""
         self._last_error = error.one_line()
@@ -126,8 +131,7 @@ class ForwardState:
         if best_changed:
             self._error = None
         for splice in list(self.splices):
-            if splice.waiting:
-                splice.wake()
+            splice.wake()
 
     def status(self) -> dict[str, Any]:
         """As in PortForward.status.forwardStatuses."""

@@ -126,8 +126,19 @@ class Splice(asyncio.Protocol):
     # -- called by the forwarder
 
     def wake(self) -> None:
-        """The pods have changed: a waiting connection looks again."""
+        """The pods have changed: a waiting connection looks again.
+
+        So does one whose pod is gone without an answer: nobody tells where the network of a pod
+        that is taken down swallows it.
+        """
         self._wake.set()
+        backend, outcome = self.backend, self._outcome
+        if backend is None or self._committed or outcome is None or outcome.done():
+            return
+        if self._forward.is_replaced(backend):
+            if self.stream is not None:
+                self.stream.abort()
+            outcome.set_result(StreamBroken(f"pod {backend.pod} is gone"))
 
     def close(self) -> None:
         """Drop the client and the pod's side. Does nothing the second time."""

@@ -3,7 +3,7 @@
     POST /kapp/v1/print    {"command": "get", "args": [...]}: `kapp get` and other commands that
                            only read, as they were typed; the answer in frames
     GET  /kapp/v1/logs     ?resource=…&follow=true&tail=…&since=5m&timestamps=true&format=text|json
-                           &colour=true: lines, until all is said or, following, for ever
+                           &level=warn&colour=true: lines, until all is said or, following, for ever
     GET  /kapp/v1/kubeconfig  {"path": …} of the API's kubeconfig, once kubectl can use it
     GET  /kapp/v1/status   what runs here, as JSON
     POST /kapp/v1/stop     end; the cluster stays as it is
@@ -24,6 +24,7 @@ import msgspec
 from aiohttp import web
 
 from kapp.api.durations import parse_duration
+from kapp.logs.levels import LEVELS
 from kapp.logs.store import LogStore
 from kapp.logs.view import LogView, ViewOptions
 from kapp.machinery.registry import Registry
@@ -106,7 +107,10 @@ class Routes:
             timestamps=_flag(query.get("timestamps")),
             color=_flag(query.get("colour")),
             json=query.get("format") == "json",
+            level=query.get("level", ""),
         )
+        if options.level and options.level not in LEVELS:
+            raise bad_request(f"level: {options.level!r} is none of {', '.join(LEVELS)}")
         try:
             since = self._since(query.get("since", ""))
             tail = int(query["tail"]) if "tail" in query else None

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from kapp.logs.levels import is_at_least, level_of
 from kapp.logs.store import Chunk, Entry, Missed
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -33,13 +34,14 @@ class ViewOptions:
 
     `prefix`: whether the resource is shown; None to show it where several are known. `color`: ANSI
     colours, and those that programs printed kept; without, they are taken out. `json`: one object a
-    line with time, resource, level, message, source.
+    line with time, resource, level, message, source. `level`: lines that are less bad are left out.
     """
 
     prefix: bool | None = None
     timestamps: bool = False
     color: bool = False
     json: bool = False
+    level: str = ""
 
 
 class LogView:
@@ -69,6 +71,8 @@ class LogView:
             text = _ANSI.sub("", text)
         # not splitlines: form feeds and the like are text, and the count must be the store's
         lines = text.removesuffix("\n").split("\n")
+        if wanted := self._options.level:
+            lines = [one for one in lines if is_at_least(level_of(one, entry.level), wanted)]
         if self._options.json:
             return "".join(self._json_line(entry, line) for line in lines)
         prefix = self._prefix(entry.span.resource)
@@ -99,7 +103,7 @@ class LogView:
         return _dump(
             time=_rfc3339(chunk.time),
             resource=chunk.span.resource,
-            level=chunk.level,
+            level=level_of(line, chunk.level),
             message=line.rstrip("\r"),
             source=chunk.span.label,
         )

@@ -120,8 +120,9 @@ async def test_logs_are_read_and_followed(served: Served) -> None:
             assert await response.content.readline() == b"one\n"
             served.logs.append(web, b"three\n")
             assert await response.content.readline() == b"three\n"
-        async with session.get("/kapp/v1/logs?since=soon") as response:
-            assert response.status == 400
+        for wrong in ("since=soon", "level=bad"):
+            async with session.get(f"/kapp/v1/logs?{wrong}") as response:
+                assert response.status == 400
 
 
 async def test_stop_and_status(served: Served) -> None:

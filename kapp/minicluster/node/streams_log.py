@@ -119,6 +119,7 @@ class _Output:
         self._response = response
         self._options = options
         self._left = options.limit
+        self._at_line_start = True
 
     async def write(self, raw_lines: list[bytes]) -> bool:
         """False when the limit is reached."""
@@ -129,7 +130,10 @@ class _Output:
                 continue
             if self._options.stream and line.stream != self._options.stream:
                 continue
-            prefix = line.time + b" " if self._options.timestamps else b""
+            # only before a line's first piece: `isNewLine` in the source named above
+            stamped = self._options.timestamps and self._at_line_start
+            prefix = line.time + b" " if stamped else b""
+            self._at_line_start = line.whole
             chunks.append(prefix + line.text + (b"\n" if line.whole else b""))
         data = b"".join(chunks)
         if self._left is not None:
