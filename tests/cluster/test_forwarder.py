@@ -227,12 +227,12 @@ async def test_a_request_in_flight_when_its_pod_dies_is_answered_by_the_next(wor
 
 
 async def test_a_request_that_a_pod_took_into_its_grave_is_asked_again(world: World) -> None:
-    asked = asyncio.Event()
+    asked, over = asyncio.Event(), asyncio.Event()
 
     async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.readline()
         asked.set()
-        await asyncio.Event().wait()
+        await over.wait()
 
     await world.run_pod("a", never)
     await world.run_pod("b")
@@ -243,6 +243,7 @@ async def test_a_request_that_a_pod_took_into_its_grave_is_asked_again(world: Wo
     world.forwarder.set_backends([pod("b"), pod("a", current=False, deleting=True)])
     world.forwarder.set_backends([pod("b")])
     assert await waiting == b"b got hello\n"
+    over.set()
 
 
 async def test_an_answer_under_way_outlives_its_pods_listing(world: World) -> None:

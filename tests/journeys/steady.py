@@ -88,8 +88,9 @@ class Steady:
             used = connection.sock is not None
             try:
                 self._ask(connection, request, raise_unanswered=used)
-            except http.client.RemoteDisconnected:
-                # a close that crossed the request: clients ask again (RFC 9112, 9.3.1)
+            except ConnectionResetError:
+                # the pod ended as the request came, by FIN or, with it unread, by RST; as no byte
+                # of an answer came, clients ask again (RFC 9112, 9.3.1)
                 connection.close()
                 self.reopened += 1
                 self._ask(connection, request)
@@ -108,15 +109,15 @@ class Steady:
         *,
         raise_unanswered: bool = False,
     ) -> None:
+        answer: http.client.HTTPResponse | None = None
         try:
             connection.request("GET", "/")
             answer = connection.getresponse()
             request.body = answer.read().decode().strip()
             if answer.status != 200:
                 request.error = f"status {answer.status}"
-        except http.client.RemoteDisconnected as error:
-            # Also a ConnectionResetError to Python; a reset proper has an errno
-            if raise_unanswered:
+        except ConnectionResetError as error:
+            if raise_unanswered and answer is None:  # RemoteDisconnected is one as well
                 raise
             request.error = repr(error)
         except (OSError, http.client.HTTPException) as error:
