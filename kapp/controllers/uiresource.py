@@ -16,9 +16,10 @@ from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
 from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION
-from kapp.api.v1alpha1.uiresource import UIResource
+from kapp.api.v1alpha1.uiresource import READY, UIResource
 from kapp.controllers.kappfileobjects import serve_name
 from kapp.controllers.localstatus import status_of_cmds
+from kapp.controllers.logsink import LogSink
 from kapp.controllers.uistatus import status_of_apply, status_of_kappfile
 from kapp.machinery.objects import Object, ObjectKey, metadata_of, name_of
 
@@ -28,17 +29,22 @@ class UIResourceReconciler:
 
     Args:
         objects: kapp's API.
+        log: where it is said that what runs has failed.
         now: wall time.
     """
 
-    def __init__(self, objects: TypedClient, now: Callable[[], datetime]) -> None:
+    def __init__(self, objects: TypedClient, log: LogSink, now: Callable[[], datetime]) -> None:
         self._objects = objects
+        self._log = log
         self._now = now
+        # The reason that was said last of each resource, until it is ready.
+        self._said: dict[str, str] = {}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Bring the parts together."""
         ui = await self._objects.get(UIResource, key.name)
         if ui is None:
+            self._said.pop(key.name, None)
             return None
         before = encode(ui)
         kappfile = await self._objects.get(Kappfile, MAIN)
@@ -53,8 +59,18 @@ class UIResourceReconciler:
             else:
                 discovery = await self._objects.get(KubernetesDiscovery, key.name)
                 ui.status = status_of_apply(ui, apply, discovery, error, self._now())
+                self._say(ui)
         await self._objects.write_status(ui, before)
         return None
+
+    def _say(self, ui: UIResource) -> None:
+        """Write a failure into the log once: a crash loop fails again and again."""
+        ready = next((one for one in ui.status.conditions if one.type == READY), None)
+        if ready is None or ready.status == "True":
+            self._said.pop(ui.name, None)
+        elif ui.status.runtime_status == "error" and self._said.get(ui.name) != ready.reason:
+            self._said[ui.name] = ready.reason
+            self._log.write(ui.name, f"{ready.reason}: {ready.message}\n", level="error")
 
     async def _set_local(self, ui: UIResource, kappfile_error: str) -> None:
         job = await self._objects.get(Cmd, ui.name)

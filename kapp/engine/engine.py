@@ -47,7 +47,7 @@ from kapp.errors import KappError
 from kapp.instance import Instance
 from kapp.kappfile.context import KubeContextInfo
 from kapp.logs.store import LogStore
-from kapp.machinery.objects import format_time
+from kapp.machinery.objects import format_micro_time, format_time
 from kapp.machinery.registry import Registry
 from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
@@ -171,7 +171,7 @@ class Engine:
 
     async def trigger(self, name: str) -> str:
         """Have a resource applied again, as `kapp trigger NAME` does; returns what became of it."""
-        moment = format_time(self.config.now())
+        moment = format_micro_time(self.config.now())  # two in one second are two
         changes = {"metadata": {"annotations": {TRIGGER_ANNOTATION: moment}}}
         for cls in _TRIGGERED:
             try:

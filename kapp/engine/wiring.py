@@ -293,7 +293,7 @@ class Wiring:
         )
         self._add(
             "uiresource",
-            UIResourceReconciler(self._objects, self._now),
+            UIResourceReconciler(self._objects, self._log, self._now),
             self._source(UIResource, matters=wakes.spec_changed),
             self._source(KubernetesApply),
             self._source(Cmd, resource_key),

@@ -58,6 +58,10 @@ def test_an_unknown_field_is_told_everywhere(project: Project) -> None:
     assert "web" in error
     assert "spec.replica: unknown field" in error
     assert "Error" in project.get("kapp", "web", "--no-headers")
+    ready = ("wait", "--for=condition=Ready", "uiresource/web", "--timeout=1s")
+    assert project.run(*ready, check=False).returncode == 1
+    project.write("kubernetes.yaml", web())
+    project.run("wait", "--for=condition=Ready", "uiresource/web", "--timeout=30s")
 
 
 def test_an_invalid_name_is_told_everywhere(project: Project) -> None:
@@ -179,3 +183,14 @@ def test_a_disk_that_takes_no_byte_is_named(project: Project) -> None:
     assert project.environment["KAPP_STATE_DIR"] in done.stderr
     assert "cannot be used: File too large" in done.stderr
     assert "hint: set KAPP_STATE_DIR to a directory of your own, on a disk with room" in done.stderr
+
+
+def test_a_crash_loop_is_said_with_its_exit_code(project: Project) -> None:
+    project.write("Kappfile", "k8s_yaml('kubernetes.yaml')\n")
+    project.write(
+        "kubernetes.yaml", web().replace("[python3, -u, -c]", "[sh, -c, 'exit 3', ignored]")
+    )
+    up = project.up()
+    said = eventually(lambda: [line for line in up.output.splitlines() if "Pod/web" in line])
+    assert said[0].startswith("web │ "), up.output
+    assert "exit code 3" in said[0] or "back-off" in said[0], up.output
