@@ -126,6 +126,11 @@ def for_update(kind: Kind, new: Object, live: Object, subresource: str) -> Objec
         kept = {**before, "managedFields": meta.get("managedFields")}
         if kept["managedFields"] is None:
             kept.pop("managedFields")
+        if kind.annotations_count:
+            # A controller notes there what is no wish (registry/apps/deployment/strategy.go).
+            kept["annotations"] = meta.get("annotations")
+            if not kept["annotations"]:
+                kept.pop("annotations")
         result = {**live, "metadata": kept}
         result.pop("status", None)
         return {**result, "status": new["status"]} if "status" in new else result

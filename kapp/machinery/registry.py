@@ -314,7 +314,8 @@ class Registry:
         rules.check(new, options, live)
         self._admitted(kind, "UPDATE", new, live)
         rules.validate(new, live)
-        prepare.bump_generation(kind, new, live)
+        if options.subresource != "status":
+            prepare.bump_generation(kind, new, live)
         if not managed_already:
             time = format_time(self.now())
             new = managed(live, new, rules.types, kind, options, time)

@@ -89,7 +89,7 @@ class Kind:
             a write to `/status` ignores the rest.
         counts_generations: `metadata.generation` counts changes of the desired state; some
             built-in kinds do without.
-        annotations_count: a change of annotations counts too.
+        annotations_count: a change of annotations counts too, but for one through the status.
         grace_period_s: how long a deleted object stays, with a deletionTimestamp, until its agent
             (the kubelet) deletes it for good; None for kinds that go at once. Given the object.
         finalizers: put on every new object.

@@ -25,6 +25,10 @@ DEADLINE_S = 40.0
 _POLL_S = 0.02
 
 
+# What kubectl's client library notes of a request that timed out (klog's header), now and then.
+_LOG_LINE = re.compile(r"^[IWEF]\d{4} .*\n", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A kind that a server serves.
@@ -128,7 +132,8 @@ class Transcript:
         """
         words = [re.sub(r"\bCM\b", self.subject.resource, word) for word in arguments]
         done = self.subject.kubectl(*words, stdin=stdin, editor=editor)
-        text = f"{view(self.normal(done.stdout))}{self.normal(done.stderr)}"
+        said = _LOG_LINE.sub("", done.stderr)
+        text = f"{view(self.normal(done.stdout))}{self.normal(said)}"
         code = f"[exit {done.returncode}]"
         if any_words:
             text = f"{text.partition(':')[0]} "

@@ -252,8 +252,16 @@ class DeploymentReconciler:
             return deployment
         key = key_of(deployment)
         patch = {"metadata": {"annotations": {revisions.REVISION: revision}}}
+        # Through the status, as Kubernetes does: it is no change of what is wanted.
         return self._deployments.wrote(
-            await self._client.patch(DEPLOYMENTS, key.name, patch, PatchType.MERGE, key.namespace)
+            await self._client.patch(
+                DEPLOYMENTS,
+                key.name,
+                patch,
+                PatchType.MERGE,
+                key.namespace,
+                subresource="status",
+            )
         )
 
     async def _note_pause(self, deployment: Object) -> Object:
