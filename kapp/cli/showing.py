@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 async def show(engine: Engine, *, stream: bool) -> None:
     """Show what the engine does until cancelled; `stream` wants plain lines on a terminal too."""
     if stream or not _can_be_painted():
-        await _plain(engine.logs)
+        try:
+            await _plain(engine.logs)
+        except OSError:
+            # The reader (`| head`) has seen enough.
+            engine.stop()
     else:
         await _live(engine)
 

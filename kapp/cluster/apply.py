@@ -17,7 +17,7 @@ from typing import NamedTuple
 from kapp.cluster.failures import Recreate, Rejected, Retry, judge
 from kapp.cluster.mapping import NoSuchKind, RestMapping
 from kapp.cluster.order import apply_class, batches
-from kapp.cluster.prepare import RESOURCE_ANNOTATION, is_same_set
+from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, RESOURCE_ANNOTATION, is_same_set
 from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import (
     GroupVersionKind,
@@ -266,7 +266,13 @@ class _Apply:
         resource = annotations_of(target.obj).get(RESOURCE_ANNOTATION, "NAME")
         verdict = judge(error, target.obj, exists=exists, resource=resource)
         if live is not None and not is_same_set(live, target.obj):
-            return _not_ours(verdict, target)
+            return _not_deleted(verdict, target, "kapp did not make the one that is there")
+        if any(
+            annotations_of(one).get(DOWN_POLICY_ANNOTATION) == "keep"
+            for one in (live, target.obj)
+            if one is not None
+        ):
+            return _not_deleted(verdict, target, f"{DOWN_POLICY_ANNOTATION} keeps the one there")
         if self._force and exists and isinstance(verdict, Rejected) and "--force" in verdict.hint:
             return Recreate(verdict.message)
         return verdict
@@ -365,8 +371,10 @@ class _Apply:
         self._on_progress(Progress(name, state, message))
 
 
-def _not_ours(verdict: Retry | Recreate | KappError, target: Target) -> Retry | KappError:
-    """What kapp did not make, it does not delete to make it anew."""
+def _not_deleted(
+    verdict: Retry | Recreate | KappError, target: Target, because: str
+) -> Retry | KappError:
+    """The verdict on what kapp may not delete to make it anew."""
     if isinstance(verdict, Recreate):
         why = verdict.why
     elif isinstance(verdict, Rejected) and "--force" in verdict.hint:
@@ -376,7 +384,7 @@ def _not_ours(verdict: Retry | Recreate | KappError, target: Target) -> Retry | 
     kind, (namespace, name) = target.resource.kind.lower(), key_of(target.obj)
     where = f" -n {namespace}" if namespace else ""
     return Rejected(
-        f"{why}; kapp did not make the one that is there",
+        f"{why}; {because}",
         location=display_name(target.obj),
         hint=f"rename it, or if that one may go: kubectl delete {kind} {name}{where}",
     )

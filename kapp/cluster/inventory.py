@@ -35,6 +35,7 @@ from kapp.cluster.claims import (
 from kapp.cluster.failures import Rejected
 from kapp.cluster.mapping import RestMapping
 from kapp.cluster.prepare import (
+    DOWN_POLICY_ANNOTATION,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     PART_OF_LABEL,
@@ -42,7 +43,6 @@ from kapp.cluster.prepare import (
     without_injected,
 )
 from kapp.cluster.removal import Left, Removal, delete_in_order
-from kapp.cluster.rerun import DOWN_POLICY_ANNOTATION
 from kapp.machinery.objects import (
     Object,
     Resource,

@@ -22,6 +22,9 @@ from kapp.machinery.objects import Object, annotations_of, display_name, gvk_of,
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "kapp"
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
+DOWN_POLICY_ANNOTATION = "kapp.dev/down-policy"
+"""With the value `keep`, kapp deletes the object in no case."""
+
 RESOURCE_ANNOTATION = "kapp.dev/resource"
 TEMPLATE_HASH_LABEL = "kapp.dev/template-hash"
 

@@ -18,16 +18,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kapp.cluster.apply import Target
-from kapp.cluster.prepare import is_same_set
+from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, is_same_set
 from kapp.machinery.objects import Object, annotations_of, display_name, key_of, metadata_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation that `kubectl rollout restart` changes in a pod template."""
-
-DOWN_POLICY_ANNOTATION = "kapp.dev/down-policy"
-"""With the value `keep`, kapp deletes the object in no case."""
 
 _RESTARTABLE = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 _RERUNNABLE = frozenset({"Job", "Pod"})

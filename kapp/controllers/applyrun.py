@@ -117,7 +117,8 @@ class ApplyRun:
             admit=self._inventory.admit,
             on_progress=self._on_progress,
             timeout_s=self._timeout_s,
-            force=self.given.force,
+            # A force that was carried out once does not hold for the saves that follow.
+            force=self.given.force and self._trigger,
             mapping=handle.mapping,
         )
         return await rerun.restart(applied) if self._trigger else applied

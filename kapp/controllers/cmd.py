@@ -107,8 +107,11 @@ class CmdReconciler:
         )
         if status.disable_status is not None and status.disable_status.disabled:
             if self._stopped(cmd.name):
+                # What was triggered once is not triggered again by enabling it.
                 cmd.status = CmdStatus(
-                    disable_status=status.disable_status, waiting=CmdWaiting(reason="disabled")
+                    disable_status=status.disable_status,
+                    waiting=CmdWaiting(reason="disabled"),
+                    handled_trigger=status.handled_trigger,
                 )
             return None
         if run is not None and run.process.ended and not run.noted:
@@ -120,10 +123,15 @@ class CmdReconciler:
             return None
         self._runs.pop(cmd.name, None)
         if given.digest == status.started_input:
+            self._release(cmd.name)  # a turn that it was given while it waited, and needs no more
             status.pending = None
             return await self._keep(cmd, given)
         status.restarts, status.restart_at = 0, ""
-        hold = await hold_of(self._objects, cmd, given) or self._take_turn(cmd)
+        hold = await hold_of(self._objects, cmd, given)
+        if hold is not None:
+            self._release(cmd.name)  # others need not wait for what it waits for
+        else:
+            hold = self._take_turn(cmd)
         if hold is not None:
             self._wait(cmd, hold)
             return None
@@ -239,13 +247,13 @@ class CmdReconciler:
         status.message = hold.message
 
     def _stopped(self, name: str) -> bool:
-        """Have a command end; whether it has."""
-        self._release(name)
+        """Have a command end; whether it has. The next job waits until then."""
         run = self._runs.get(name)
         if run is not None and not run.process.is_gone:
             run.stop()
             return False
         self._runs.pop(name, None)
+        self._release(name)
         return True
 
     def _take_turn(self, cmd: Cmd) -> CmdWaiting | None:

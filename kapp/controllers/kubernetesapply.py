@@ -172,7 +172,10 @@ class KubernetesApplyReconciler:
             # The inventory deletes what it applied: nothing of it is wanted any more.
             self._custom.delete(key.name)
             self._drop(key.name)
-            apply.status = KubernetesApplyStatus(disable_status=status.disable_status)
+            # What was triggered once is not triggered again by enabling it.
+            apply.status = KubernetesApplyStatus(
+                disable_status=status.disable_status, handled_trigger=status.handled_trigger
+            )
             set_applied(apply, REASON_PENDING, "disabled", self._now())
             return None
         if self._custom.is_deleting(apply.name) or (

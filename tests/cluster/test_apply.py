@@ -147,6 +147,20 @@ async def test_what_kapp_did_not_make_is_not_deleted_to_make_it_anew(world):
     assert world.live("Job", "j")["metadata"]["uid"] == created["metadata"]["uid"]
 
 
+async def test_what_is_to_be_kept_is_not_deleted_to_make_it_anew(world):
+    def job(image):
+        template = {"spec": {"containers": [{"name": "c", "image": image}]}}
+        made = obj("Job", "j", "batch/v1", spec={"template": template})
+        made["metadata"]["annotations"] = {"kapp.dev/down-policy": "keep"}
+        return made
+
+    [first], _ = await run(world, job("a"))
+    for force in (False, True):
+        with pytest.raises(ApplyError, match="down-policy keeps the one there"):
+            await run(world, job("b"), force=force)
+    assert world.live("Job", "j")["metadata"]["uid"] == first["metadata"]["uid"]
+
+
 async def test_what_may_hold_data_is_not_deleted_without_force(world):
     [first], _ = await run(world, obj("Service", "s", spec={"clusterIP": "10.0.0.1"}))
     changed = obj("Service", "s", spec={"clusterIP": "10.0.0.2"})
