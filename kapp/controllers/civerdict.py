@@ -18,7 +18,7 @@ from typing import NamedTuple
 from kapp.api.v1alpha1.kappfile import MAIN
 from kapp.api.v1alpha1.meta import Condition
 from kapp.api.v1alpha1.session import SessionFailure
-from kapp.api.v1alpha1.uiresource import READY, UIResource
+from kapp.api.v1alpha1.uiresource import READY, UIResource, UIResourceKubernetes
 from kapp.controllers.holds import WAITING_FOR_TRIGGER
 from kapp.machinery.objects import parse_time
 
@@ -28,6 +28,7 @@ PASSING_S = 15.0
 FIRST_HOLD_S = 5.0
 HOLD_S = 10.0
 LOOKS = 5
+_SERVERS = (":deployment", ":statefulset", ":daemonset", ":replicaset", ":pod")
 _PASSING = frozenset(
     {
         "Unschedulable",
@@ -163,11 +164,16 @@ def _is_done(ui: UIResource, now: datetime, looks: int, *, is_job: bool) -> bool
     ready = _ready(ui)
     if ready is None or ready.status != "True":
         return False
-    pods = status.k8s_resource_info
-    if pods is None or not pods.pod_name or is_job:
+    found = status.k8s_resource_info
+    if found is None or is_job or not _runs_pods(found):
         return True
-    hold_s = HOLD_S if pods.pod_restarts else FIRST_HOLD_S
+    hold_s = HOLD_S if found.pod_restarts else FIRST_HOLD_S
     return looks >= LOOKS and _age_s(ready.last_transition_time, now) >= hold_s
+
+
+def _runs_pods(found: UIResourceKubernetes) -> bool:
+    """Whether there is a server; its first pod may not have been seen yet, and crash when it is."""
+    return bool(found.pod_name) or any(name.endswith(_SERVERS) for name in found.display_names)
 
 
 def _is_disabled(ui: UIResource) -> bool:

@@ -130,6 +130,19 @@ def test_a_cluster_that_cannot_be_seen_is_not_ready() -> None:
     assert not judge(resource("a", "Unknown", "ClusterAway", runtime_status="unknown"), at_s=1).done
 
 
+def test_a_server_whose_pods_were_not_seen_yet_has_to_hold() -> None:
+    """The Deployment's watch may be ahead of that of the pods."""
+    server = resource(
+        "a", "True", k8s_resource_info=UIResourceKubernetes(display_names=["a:deployment"])
+    )
+    assert not judge(server, at_s=1).done
+    assert judge(server, at_s=5) == Verdict(True)
+    config = resource(
+        "a", "True", k8s_resource_info=UIResourceKubernetes(display_names=["a:configmap"])
+    )
+    assert judge(config, at_s=0) == Verdict(True)
+
+
 def test_a_server_has_to_hold() -> None:
     """Before a crash it looks ready."""
     for restarts, hold_s in ((0, 5), (1, 10)):
