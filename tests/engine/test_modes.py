@@ -81,6 +81,8 @@ async def test_trigger_modes(project: Project, mode: str, auto_init: bool) -> No
         await eventually(lambda: _is(project, "a", "two"))
         await applied(engine, "a")
         return
+    # It waits already, for the first input: the trigger must not come before the second is seen.
+    await eventually(lambda: _wants(engine, "a", "two"))
     held = await waits(engine, "a", "waiting-for-trigger")
     assert {one.type: one.status for one in held.status.conditions}["UpToDate"] == "False"
     assert await value(project, "a") == ("one" if auto_init else "")
@@ -90,6 +92,11 @@ async def test_trigger_modes(project: Project, mode: str, auto_init: bool) -> No
     project.write(a__yaml=config_map("a", "three"))
     await waits(engine, "a", "waiting-for-trigger")
     assert await value(project, "a") == "two"
+
+
+async def _wants(engine: Engine, name: str, text: str) -> bool:
+    apply = await TypedClient(engine.client).get(KubernetesApply, name)
+    return apply is not None and text in apply.spec.yaml
 
 
 async def _is(project: Project, name: str, wanted: str) -> bool:
