@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import aiohttp
 
 from kapp.aio.supervise import TaskGroup
-from kapp.cluster.podstream import ConnectWebsocket, Dispose, connect_failure
+from kapp.cluster.podstream import ConnectWebsocket, Dispose, StreamBroken, connect_failure
 from kapp.errors import KappError
 from kapp.machinery.status import ApiError
 
@@ -49,6 +49,8 @@ async def dial(
             if done:
                 first = done.pop()
                 attempts.remove(first)
+                if first.cancelled():  # by its owner, not by who waits here
+                    raise StreamBroken(f"the forward to pod {pod} is closed")
                 outcome = first.result()
                 if isinstance(outcome, KappError):
                     raise outcome

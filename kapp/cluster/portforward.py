@@ -149,15 +149,15 @@ class PodDialer:
                         tunnel.port = port
                     return tunnel
             self._raise_held()
-            if self._closed:
-                raise StreamBroken(f"the forward to pod {self.pod} is closed")
+            self._raise_closed()
             if self._dialing is None or self._dialing.done():
                 self._dialing = self._tasks.spawn(self._dial(), "dial")
             try:
                 outcome = await asyncio.shield(self._dialing)
             except asyncio.CancelledError:
-                if self._closed:
-                    raise StreamBroken(f"the forward to pod {self.pod} is closed") from None
+                waiting = asyncio.current_task()
+                if not (waiting and waiting.cancelling()):  # the dial was cancelled, not who waits
+                    self._raise_closed()
                 raise
             if isinstance(outcome, KappError):
                 raise outcome
@@ -237,12 +237,16 @@ class PodDialer:
 
     async def _open_channel(self, port: int, receiver: StreamReceiver) -> PodStream:
         self._raise_held()
+        self._raise_closed()
         try:
             ws = await self._connect(f"{self._path}?ports={port}", (channels.V4,))
         except ApiError as error:
             raise self._failed(connect_failure(error, self.pod)) from error
         except KappError as error:
             raise self._failed(error) from error
+        if self._closed:
+            await ws.close()
+            self._raise_closed()
         self.legacy = True
         self._worked()
         stream = ChannelStream(
@@ -282,3 +286,7 @@ class PodDialer:
     def _raise_held(self) -> None:
         if self._failure is not None and asyncio.get_running_loop().time() < self._hold_until:
             raise self._failure
+
+    def _raise_closed(self) -> None:
+        if self._closed:
+            raise StreamBroken(f"the forward to pod {self.pod} is closed") from None

@@ -87,6 +87,7 @@ class Splice(asyncio.Protocol):
         self._client = transport
         self._forward.accepted(self)
         self._task = self._forward.tasks.spawn(self._serve(), "connection")
+        self._task.add_done_callback(lambda _: self._served())
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -206,6 +207,11 @@ class Splice(asyncio.Protocol):
                 self.close()
                 return
 
+    def _served(self) -> None:
+        """Nobody looks for a pod any more: a client must not wait for one that will never come."""
+        if not self._committed:
+            self._reset_client()
+
     async def _woken(self, until: float) -> bool:
         try:
             async with asyncio.timeout_at(until):
@@ -224,6 +230,9 @@ class Splice(asyncio.Protocol):
         except KappError as failure:
             return failure
         self.stream, self.backend = stream, backend
+        if self._forward.is_replaced(backend):  # while it was being opened
+            self._outcome.set_result(StreamBroken(f"pod {backend.pod} is gone"))
+            stream.abort()
         self._forward.counts_changed()
         for data in self._kept:
             stream.write(data)

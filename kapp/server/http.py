@@ -45,6 +45,7 @@ MAX_BODY_BYTES = 20 << 20
 _INTERNAL = "an internal error occurred; the server's log has the cause"
 # Requests under way when the server closes; watches are told to end first.
 _CLOSE_S = 0.2
+_ACCEPT_TURNS = 4
 
 DEFAULT_VERSION = ServerVersion("1", "36", "v1.36.0+kapp")
 
@@ -111,7 +112,7 @@ class Server:
         for watch in list(self._watches):
             watch.stop()
         runners, self._runners = self._runners, []
-        await asyncio.gather(*[runner.cleanup() for runner in runners])
+        await asyncio.gather(*[end(runner) for runner in runners])
 
     async def __aenter__(self) -> Server:
         return self
@@ -198,6 +199,20 @@ async def serve(
         await server.close()
         raise
     return server
+
+
+async def end(runner: web.AppRunner) -> None:
+    """Stop listening, and close every connection, also those just accepted.
+
+    `cleanup` alone knows the connections whose `connection_made` was called; between accept and
+    that call asyncio needs some turns of its loop (asyncio/selector_events.py,
+    `_accept_connection2`), and nobody closes what arrives after the end.
+    """
+    for site in list(runner.sites):
+        await site.stop()
+    for _ in range(_ACCEPT_TURNS):
+        await asyncio.sleep(0)
+    await runner.cleanup()
 
 
 def _guarded(guard: Guard) -> Middleware:

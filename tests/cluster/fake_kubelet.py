@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 from aiohttp import web
 
+from kapp.server.http import end
 from kapp.wire import channels, spdy
 
 
@@ -34,6 +35,7 @@ class FakeKubelet:
         self.tunnels = True  # knows the tunnel protocol
         self.queue_size = 0  # messages held for a pod that does not read; 0: any number
         self.status = 0  # answer handshakes with this code instead
+        self.hang_channels = False  # never answer a handshake for the older protocol
         self.dials: list[str] = []  # protocols of the handshakes that succeeded
         self.handshakes = 0
         self.open: set[web.WebSocketResponse] = set()
@@ -62,6 +64,8 @@ class FakeKubelet:
         tunnel = channels.TUNNEL in [name.strip() for name in offered]
         if tunnel and not self.tunnels:
             return web.Response(status=403)
+        if self.hang_channels and not tunnel:
+            await asyncio.Event().wait()
         protocol = channels.TUNNEL if tunnel else channels.V4
         ws = web.WebSocketResponse(protocols=(protocol,), max_msg_size=0, compress=False)
         await ws.prepare(request)
@@ -233,7 +237,7 @@ async def running_kubelet() -> AsyncIterator[tuple[FakeKubelet, Connect]]:
     kubelet = FakeKubelet()
     app = web.Application()
     app.router.add_get("/api/v1/namespaces/{ns}/pods/{pod}/portforward", kubelet.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -249,7 +253,7 @@ async def running_kubelet() -> AsyncIterator[tuple[FakeKubelet, Connect]]:
             yield kubelet, connect
         finally:
             kubelet.cut()
-            await runner.cleanup()
+            await end(runner)
 
 
 @asynccontextmanager

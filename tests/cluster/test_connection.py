@@ -16,6 +16,7 @@ from kapp.cluster.connection import Connection
 from kapp.cluster.credentials import credentials_for
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.errors import ClusterError, ConfigError, Unreachable
+from kapp.server.http import end
 from tests.runtime.httpserver import self_signed, serving
 
 
@@ -169,7 +170,7 @@ async def test_a_cluster_that_is_away_heals_by_itself():
     await web.TCPSite(runner, "127.0.0.1", port).start()
     assert (await connection.connect()).version == "v1.36.2"
     await connection.close()
-    await runner.cleanup()
+    await end(runner)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kapp.cluster.podlogcursor import MAX_LINE_BYTES, LogCursor, timestamp_ns
 from kapp.cluster.podlogs import PodLog
 from kapp.runtime.remote import RemoteClient
+from kapp.server.http import end
 
 from .fake_kubelet import until
 
@@ -194,7 +195,7 @@ async def log_and_client() -> AsyncIterator[tuple[FakeLog, RemoteClient]]:
     async with RemoteClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
         yield log, client
     log.end()
-    await runner.cleanup()
+    await end(runner)
 
 
 class Following:

@@ -201,6 +201,30 @@ async def test_the_older_protocol_where_the_tunnel_is_refused(
     assert kubelet.handshakes == 3  # the tunnel is asked for once
 
 
+async def test_who_waits_for_a_pod_is_told_when_it_is_given_up(
+    kubelet: FakeKubelet, dialer: PodDialer
+) -> None:
+    kubelet.tunnels, kubelet.hang_channels = False, True
+    kubelet.pods["pod-a"] = {}
+    waiting = [asyncio.create_task(dialer.open(80, Receiver())) for _ in range(3)]
+    await until(lambda: kubelet.handshakes == 4, "one tunnel refused, three channels asked for")
+    await dialer.close()
+    for outcome in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(outcome, StreamBroken)
+    with pytest.raises(StreamBroken):
+        await dialer.open(80, Receiver())
+
+
+async def test_who_gives_up_a_dial_is_not_kept(kubelet: FakeKubelet, dialer: PodDialer) -> None:
+    kubelet.tunnels, kubelet.hang_channels = False, True
+    kubelet.pods["pod-a"] = {}
+    waiting = asyncio.create_task(dialer.open(80, Receiver()))
+    await until(lambda: kubelet.handshakes == 2)
+    waiting.cancel()
+    await asyncio.gather(waiting, dialer.close(), return_exceptions=True)
+    assert waiting.cancelled()
+
+
 @pytest.mark.parametrize("tunnels", [True, False])
 async def test_a_port_nobody_listens_on(
     kubelet: FakeKubelet, dialer: PodDialer, tunnels: bool

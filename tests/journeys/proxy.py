@@ -14,6 +14,7 @@ from aiohttp import web
 
 from kapp.cluster import kubeconfig
 from kapp.cluster.connection import Connection
+from kapp.server.http import end
 
 # Its name is one that a local cluster has, so that the production guard lets it pass.
 CONTEXT = "kind-proxy"
@@ -115,7 +116,7 @@ class Proxy:
 
     async def _close(self) -> None:
         if self._runner is not None:
-            await self._runner.cleanup()
+            await end(self._runner)
             self._runner = None
         if self._connection is not None:
             await self._connection.close()

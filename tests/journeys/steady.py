@@ -88,7 +88,7 @@ class Steady:
             used = connection.sock is not None
             try:
                 self._ask(connection, request, raise_unanswered=used)
-            except ConnectionResetError:
+            except ConnectionError:
                 # the pod ended as the request came, by FIN or, with it unread, by RST; as no byte
                 # of an answer came, clients ask again (RFC 9112, 9.3.1)
                 connection.close()
@@ -116,7 +116,7 @@ class Steady:
             request.body = answer.read().decode().strip()
             if answer.status != 200:
                 request.error = f"status {answer.status}"
-        except ConnectionResetError as error:
+        except ConnectionError as error:
             if raise_unanswered and answer is None:  # RemoteDisconnected is one as well
                 raise
             request.error = repr(error)

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kapp.server.http import end
+
 
 @asynccontextmanager
 async def serving(handler, *, ssl_context=None, unix_socket=""):
@@ -29,7 +31,7 @@ async def serving(handler, *, ssl_context=None, unix_socket=""):
             port = runner.addresses[0][1]
             yield f"{'https' if ssl_context else 'http'}://127.0.0.1:{port}"
     finally:
-        await runner.cleanup()
+        await end(runner)
 
 
 def self_signed(directory, name="kapp.test"):
