@@ -194,6 +194,20 @@ def watching(k: Transcript) -> None:
 
 
 @everywhere
+def watching_only(k: Transcript) -> None:
+    """Nothing is printed of what was there before, so changes of `tick` tell that it has begun."""
+    k.quiet("create", "-f", "-", stdin=k.manifest("before", labels={"case": "only"}))
+    k.quiet("create", "-f", "-", stdin=k.manifest("tick", labels={"case": "only"}))
+    watch = k.begin("get", "CM", "-l", "case=only", "--watch-only", "-o", "name")
+    for number in range(200):
+        k.quiet("annotate", "CM/tick", f"number={number}", "--overwrite")
+        if watch.has_printed("tick"):
+            break
+    k.quiet("create", "-f", "-", stdin=k.manifest("after", labels={"case": "only"}))
+    watch.until("after", view=lambda text: "\n".join(dict.fromkeys(text.splitlines())))
+
+
+@everywhere
 def waiting(k: Transcript) -> None:
     k.quiet("create", "-f", "-", stdin=k.manifest("waited"))
     k("wait", "CM/waited", "--for=jsonpath={.data.key}=value", "--timeout=20s")

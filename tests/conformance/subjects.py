@@ -219,6 +219,10 @@ class Background:
             )
         transcript.running.append(self._process)
 
+    def has_printed(self, text: str) -> bool:
+        """Whether `text` is among what it has printed so far."""
+        return text in self._output.read_text()
+
     def until(self, text: str, *, view: Callable[[str], str] | None = None) -> None:
         """Wait until it has printed `text`; with `view`, then end it and note what it printed."""
         deadline = time.monotonic() + DEADLINE_S
