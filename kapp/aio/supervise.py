@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def _log_failure(name: str, error: BaseException) -> None:
-    _log.error("task failed", extra={"task": name}, exc_info=error)
+    _log.error("a background task failed", extra={"task": name}, exc_info=error)
 
 
 class TaskGroup:

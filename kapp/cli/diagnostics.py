@@ -7,6 +7,9 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 
+from kapp.cli.outcome import BUG_HINT
+from kapp.errors import KappError
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -14,12 +17,24 @@ class FieldFormatter(logging.Formatter):
     """`warning: constant text key=value …`; the fields are the record's `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback below it if there is one."""
-        fields = [f"{k}={v}" for k, v in vars(record).items() if k not in _STANDARD]
-        text = " ".join([f"{record.levelname.lower()}: {record.getMessage()}", *fields])
-        if record.exc_info:
-            text = f"{text}\n{self.formatException(record.exc_info)}"
-        return text
+        """One line; below it for an exception, a hint, or for debugging, its traceback."""
+        fields = {k: v for k, v in vars(record).items() if k not in _STANDARD}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            fields.setdefault("error", _one_line(error))
+        pairs = [f"{name}={value}" for name, value in fields.items()]
+        text = " ".join([f"{record.levelname.lower()}: {record.getMessage()}", *pairs])
+        if record.exc_info and os.environ.get("KAPP_DEBUG"):
+            return f"{text}\n{self.formatException(record.exc_info)}"
+        hint = error.hint if isinstance(error, KappError) else BUG_HINT
+        return f"{text}\nhint: {hint}" if error is not None and hint else text
+
+
+def _one_line(error: BaseException) -> str:
+    """An exception in a line; one of kapp's own explains itself without its class."""
+    if isinstance(error, KappError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def configure() -> None:

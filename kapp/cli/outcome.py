@@ -13,6 +13,9 @@ from collections.abc import Callable
 from kapp.cli.render import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, exit_code, say, show_error
 from kapp.errors import KappError, UsageError
 
+BUG_HINT = "this is a bug in kapp; run again with `kapp --debug …` and report the traceback"
+"""To whoever meets an exception that is none of kapp's own."""
+
 
 def exit_code_of(command: Callable[[], object]) -> int:
     """Run a command, which returns its exit code or nothing; its exit code."""
@@ -54,5 +57,5 @@ def _unexpected(error: Exception) -> int:
     if os.environ.get("KAPP_DEBUG"):
         raise error
     say(f"error: kapp failed unexpectedly: {type(error).__name__}: {error}")
-    say("hint: this is a bug in kapp; run again with `kapp --debug …` and report the traceback")
+    say(f"hint: {BUG_HINT}")
     return EXIT_FAILED

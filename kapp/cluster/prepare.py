@@ -46,7 +46,7 @@ def prepare(objects: Sequence[Object], *, resource: str, part_of: str) -> list[O
 
 def check(objects: Iterable[Object]) -> list[Object]:
     """The objects, Lists taken apart; the same ones, not copies. Raises ConfigError."""
-    checked = list(_flatten(objects))
+    checked = list(flatten(objects))
     seen: set[tuple[str, str, str, str]] = set()
     for number, obj in enumerate(checked, start=1):
         _check_shape(obj, number)
@@ -167,11 +167,12 @@ def _decoded(value: Any) -> set[str]:
         return set()
 
 
-def _flatten(objects: Iterable[Object]) -> Iterator[Object]:
+def flatten(objects: Iterable[Object]) -> Iterator[Object]:
+    """The objects, Lists taken apart; nothing for empty documents."""
     for obj in objects:
         items = obj.get("items") if isinstance(obj, dict) else None
         if isinstance(items, list) and str(obj.get("kind") or "").endswith("List"):
-            yield from _flatten(items)
+            yield from flatten(items)
         elif obj is not None:
             yield obj
 

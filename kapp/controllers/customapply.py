@@ -23,6 +23,7 @@ from kapp.api.v1alpha1.kubernetesapply import KubernetesApplyCmd
 from kapp.cluster.apply import resolve
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.kubeconfigfile import write_kubeconfig
+from kapp.cluster.prepare import flatten
 from kapp.controllers.connections import ClusterHandle
 from kapp.controllers.logsink import LABEL
 from kapp.errors import ConfigError, KappError
@@ -87,7 +88,7 @@ class CustomApply:
                 f"applyCmd failed with exit code {code}", hint=f"see `kapp logs {name}`"
             )
         documents = yamlio.parse(printed.decode("utf-8", "replace"), "what applyCmd printed")
-        objects = [one.value for one in documents if one.value]
+        objects = list(flatten(one.value for one in documents if one.value))
         if not objects:
             raise ConfigError(
                 "applyCmd printed no object",

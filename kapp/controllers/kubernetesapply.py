@@ -192,7 +192,7 @@ class KubernetesApplyReconciler:
         inventory = self._inventories.of(apply.spec.cluster, handle)
         try:
             given = input_of(apply, part_of=inventory.id, events=await self._events(apply))
-            self._log.hide(apply.name, chain.from_iterable(map(secret_values, given.objects)))
+            self._hide_secrets(apply.name, given.objects)
         except KappError as error:
             # What was applied before stays and is followed; whether it is still whole is not known.
             self._cancel(key.name)
@@ -324,9 +324,15 @@ class KubernetesApplyReconciler:
             key=lambda item: order.get((item[1]["kind"], name_of(item[1])), len(order)),
         )
         self._results[apply.name] = dict(listed)
+        self._hide_secrets(apply.name, run.given.objects)
         apply.status.objects = [applied_object(obj) for _, obj in listed]
         apply.status.result_yaml = result_yaml(obj for _, obj in listed)
         self._live.follow(apply.name, apply.spec.cluster, [obj for _, obj in listed])
+
+    def _hide_secrets(self, name: str, given: list[Object]) -> None:
+        """Keep what Secrets hold out of logs: the given ones, and what a command applied."""
+        returned = self._results.get(name, {}).values()
+        self._log.hide(name, chain.from_iterable(map(secret_values, chain(given, returned))))
 
     def _fail(self, apply: KubernetesApply, error: KappError) -> None:
         text = error.one_line()
