@@ -13,7 +13,7 @@ from kapp.aio import checkouts, filewatch
 from kapp.aio.filethread import ThreadBackend
 from kapp.aio.filewatch import EntryChange, MakeBackend, PathWatcher, system_backend
 
-DEADLINE_S = 5
+DEADLINE_S = 30
 
 
 class Seen:

@@ -21,7 +21,7 @@ from kapp.machinery.store import Store
 from kapp.runtime.local import LocalClient
 
 KEY = ObjectKey("", "files")
-DEADLINE_S = 5
+DEADLINE_S = 30
 
 
 class Fixture:

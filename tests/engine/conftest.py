@@ -23,7 +23,7 @@ from kapp.engine.engine import Engine
 from kapp.machinery.objects import Object, Resource
 from kapp.machinery.status import ApiError
 
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 T = TypeVar("T")
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)

@@ -23,7 +23,7 @@ from kapp.runtime.local import LocalClient
 from kapp.server.http import serve
 from kapp.server.listeners import UnixListener
 
-DEADLINE_S = 5
+DEADLINE_S = 30
 
 
 def now() -> datetime:

@@ -23,7 +23,7 @@ from kapp.errors import ClusterError
 from kapp.minicluster import process
 from kapp.minicluster.statedir import StateDirectory, owner_of
 
-DEADLINE_S = 15
+DEADLINE_S = 40
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from kapp.machinery.objects import Resource
 from kapp.runtime.client import ObjectList
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 def config_map(name, version, *, uid=None, namespace="default", **data):

@@ -135,7 +135,10 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(args=st.lists(WORDS | st.text(max_size=5), max_size=5))
 def test_any_words_give_an_answer(registry: Registry, args: list[str]) -> None:
     def no_files(path: str) -> str:

@@ -29,7 +29,7 @@ SERVICES = Resource("", "v1", "services", "Service", True)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True)
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
 
-DEADLINE_S = 10
+DEADLINE_S = 30
 
 
 class Kubelet:

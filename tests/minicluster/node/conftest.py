@@ -30,7 +30,7 @@ from kapp.minicluster.node.resources import (
 )
 from kapp.runtime.local import LocalClient
 
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 
 
 async def until(check: Callable[[], Any | Awaitable[Any]], what: str = "") -> Any:
