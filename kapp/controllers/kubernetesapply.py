@@ -8,7 +8,7 @@ What leaves the project is deleted by `kapp.controllers.inventory`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from itertools import chain
 
@@ -329,7 +329,7 @@ class KubernetesApplyReconciler:
         apply.status.result_yaml = result_yaml(obj for _, obj in listed)
         self._live.follow(apply.name, apply.spec.cluster, [obj for _, obj in listed])
 
-    def _hide_secrets(self, name: str, given: list[Object]) -> None:
+    def _hide_secrets(self, name: str, given: Iterable[Object]) -> None:
         """Keep what Secrets hold out of logs: the given ones, and what a command applied."""
         returned = self._results.get(name, {}).values()
         self._log.hide(name, chain.from_iterable(map(secret_values, chain(given, returned))))
