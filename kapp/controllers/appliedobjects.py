@@ -1,8 +1,9 @@
 """The applied objects as they are in the cluster now, and what others did to them.
 
 A cache of watches, no state. One reflector for each kind and namespace, restricted to the project's
-own objects by the label that every applied object has; what may not be watched is believed to be
-as the apply returned it. Tells whose object changed by its UID.
+own objects by the label that every applied object has, and one for each object that is only
+attached to; what may not be watched is believed to be as the apply returned it. Tells whose object
+changed by its UID.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from kapp.machinery.objects import (
 from kapp.runtime.manager import Manager
 from kapp.runtime.reflector import ChangeType, Reflector
 
-_Place = tuple[str, Resource, str, str]
+_Place = tuple[str, Resource, str, str, str]
+"""Cluster, resource, namespace, label selector, field selector."""
 
 
 class _Followed(msgspec.Struct, eq=False):
@@ -69,19 +71,26 @@ class AppliedObjects:
         self._on_health = on_health
         self._tasks = TaskGroup("applied objects")
         self._followed: dict[str, list[_Followed]] = {}
-        self._names: dict[str, str] = {}
+        self._names: dict[str, set[str]] = {}
         self._reflectors: dict[_Place, Reflector] = {}
         self._handles: dict[str, ClusterHandle | None] = {}
         self._deleted: set[str] = set()
         # Those that are there, but have lost the label by which they are watched.
         self._unlabelled: dict[str, Object] = {}
 
-    def follow(self, name: str, cluster: str, returned: Sequence[Object]) -> None:
-        """Follow what the KubernetesApply `name` applied, and nothing that it applied before."""
+    def follow(
+        self, name: str, cluster: str, returned: Sequence[Object], *, attached: bool = False
+    ) -> None:
+        """Follow what the KubernetesApply `name` applied, and nothing that it applied before.
+
+        `attached`: it is not the project's own, so no label leads to it.
+        """
         self.drop(name)
         for obj in returned:
-            self._names[uid_of(obj)] = name
-        self._followed[name] = [_Followed(obj, self._place(cluster, obj)) for obj in returned]
+            self._names.setdefault(uid_of(obj), set()).add(name)
+        self._followed[name] = [
+            _Followed(obj, self._place(cluster, obj, attached=attached)) for obj in returned
+        ]
 
     async def renew(self, cluster: str) -> None:
         """Watch nothing through a connection that was replaced."""
@@ -100,7 +109,13 @@ class AppliedObjects:
     def drop(self, name: str) -> None:
         """Follow nothing of `name`."""
         for one in self._followed.pop(name, ()):
+            if one.place is not None and one.place[-1]:
+                self._unwatch(one.place)
             uid = uid_of(one.returned)
+            names = self._names.get(uid, set())
+            names.discard(name)
+            if names:
+                continue
             self._names.pop(uid, None)
             self._deleted.discard(uid)
             self._unlabelled.pop(uid, None)
@@ -139,26 +154,36 @@ class AppliedObjects:
                 return reflector.error
         return ""
 
-    def _place(self, cluster: str, obj: Object) -> _Place | None:
+    def _place(self, cluster: str, obj: Object, *, attached: bool) -> _Place | None:
         handle, part_of = self._connections.get(cluster), labels_of(obj).get(PART_OF_LABEL, "")
-        if handle is None or not part_of:
+        if handle is None or not (part_of or attached):
             return None
+        by_label, by_field = f"{PART_OF_LABEL}={part_of}", ""
+        if attached:
+            by_label, by_field = "", f"metadata.name={key_of(obj).name}"
         resource = handle.mapping.find(gvk_of(obj))
         if resource is None:
             return None
-        place = (cluster, resource, key_of(obj).namespace, part_of)
+        place = (cluster, resource, key_of(obj).namespace, by_label, by_field)
         if place not in self._reflectors:
             reflector = self._manager.reflector(
                 handle.connection.client,
                 resource,
                 key_of(obj).namespace,
-                f"{PART_OF_LABEL}={part_of}",
+                by_label,
+                by_field,
                 transform=without_own_fields,
             )
             self._reflectors[place] = reflector
             reflector.subscribe(lambda *change: self._on_change(place, *change))
             reflector.subscribe_health(lambda _: self._health_changed(place))
         return place
+
+    def _unwatch(self, place: _Place) -> None:
+        """End the watch of one object, unless others are attached to it."""
+        if all(one.place != place for others in self._followed.values() for one in others):
+            if (reflector := self._reflectors.pop(place, None)) is not None:
+                self._tasks.spawn(self._manager.release(reflector), "end a watch")
 
     def _on_change(
         self, place: _Place, change: ChangeType, obj: Object, _old: Object | None
@@ -170,7 +195,7 @@ class AppliedObjects:
             self._tasks.spawn(self._look(place, obj), f"look at {display_name(obj)}")
             return
         self._unlabelled.pop(uid, None)
-        self._wake(ObjectKey("", self._names[uid]))
+        self._wake_all(uid)
 
     async def _look(self, place: _Place, obj: Object) -> None:
         """Whether an object that left its watch is gone, or has lost its label only."""
@@ -188,7 +213,11 @@ class AppliedObjects:
             self._unlabelled[uid] = without_own_fields(live)
         else:
             self._deleted.add(uid)
-        self._wake(ObjectKey("", self._names[uid]))
+        self._wake_all(uid)
+
+    def _wake_all(self, uid: str) -> None:
+        for name in list(self._names[uid]):
+            self._wake(ObjectKey("", name))
 
     def _health_changed(self, place: _Place) -> None:
         reflector = self._reflectors.get(place)

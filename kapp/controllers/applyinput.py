@@ -53,6 +53,8 @@ def input_of(apply: KubernetesApply, *, part_of: str, events: Sequence[str]) -> 
     trigger = annotations.get(TRIGGER_ANNOTATION, "")
     command = msgspec.to_builtins(apply.spec.apply_cmd)
     own = [*objects, {"applyCmd": command}] if command else objects
+    if apply.spec.attach is not None:
+        own = [{"attach": msgspec.to_builtins(apply.spec.attach)}]
     digest = input_hash([*own, {"cluster": apply.spec.cluster, "trigger": trigger,
                                     "events": list(events)}])  # fmt: skip
     force = bool(trigger) and annotations.get(FORCE_ANNOTATION) == trigger

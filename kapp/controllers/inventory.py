@@ -149,14 +149,14 @@ def _wanted(applies: Iterable[KubernetesApply], namespace: str) -> set[MemberKey
             continue
         with contextlib.suppress(ConfigError):  # then it wants what it applied before
             wanted |= wanted_keys(apply, namespace)
-        if not is_applied(apply):
+        if apply.spec.attach is not None or not is_applied(apply):
             wanted |= _applied_before(apply)
     return wanted
 
 
 def _is_yet_to_replace(apply: KubernetesApply) -> bool:
     """Whether it has applied nothing yet, though it is to: it failed, or waits for others."""
-    if apply.status.applied_input_hash or _is_disabled(apply):
+    if apply.spec.attach is not None or apply.status.applied_input_hash or _is_disabled(apply):
         return False
     return is_failed(apply) or apply.status.waiting_reason in WAITING_FOR_OTHERS
 
@@ -168,6 +168,8 @@ def _is_disabled(apply: KubernetesApply) -> bool:
 def _is_pending(apply: Object) -> bool:
     """Whether its newest input is being applied, or has not been looked at."""
     status = apply.get("status") or {}
+    if (apply.get("spec") or {}).get("attach"):
+        return False  # it applies nothing, and may wait for its object for ever
     if status.get("observedGeneration") != metadata_of(apply).get("generation"):
         return True
     reasons = [one["reason"] for one in status.get("conditions") or () if one["type"] == APPLIED]

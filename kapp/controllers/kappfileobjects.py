@@ -17,6 +17,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
     KubernetesApply,
     KubernetesApplyCmd,
     KubernetesApplySpec,
+    KubernetesAttach,
     Link,
 )
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscoveryTemplateSpec
@@ -32,7 +33,7 @@ from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
 from kapp.api.v1alpha1.probe import Probe
 from kapp.api.v1alpha1.session import SessionCISpec
 from kapp.api.v1alpha1.uiresource import UIResource, UIResourceLink, UIResourceSpec
-from kapp.kappfile.model import Command, KubernetesResource, LocalResource, Settings
+from kapp.kappfile.model import Attach, Command, KubernetesResource, LocalResource, Settings
 
 DISABLED_KEY = "isDisabled"
 """The key of a resource's disable ConfigMap that says "true" or "false"."""
@@ -53,6 +54,7 @@ def apply_of(
             yaml=resource.yaml,
             apply_cmd=_apply_cmd(resource.apply_cmd),
             delete_cmd=_apply_cmd(resource.delete_cmd),
+            attach=_attach(resource.attach),
             restart_on=_restart_on(resource),
             timeout=f"{settings.upsert_timeout_s:g}s",
             kubernetes_discovery_template_spec=_discovery_template(resource),
@@ -75,6 +77,17 @@ def _apply_cmd(command: Command | None) -> KubernetesApplyCmd | None:
         return None
     return KubernetesApplyCmd(
         args=list(command.args), dir=str(command.directory), env=command.assignments
+    )
+
+
+def _attach(attach: Attach | None) -> KubernetesAttach | None:
+    if attach is None:
+        return None
+    return KubernetesAttach(
+        api_version=attach.api_version,
+        kind=attach.kind,
+        name=attach.name,
+        namespace=attach.namespace,
     )
 
 

@@ -15,7 +15,7 @@ from itertools import chain
 from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
 from kapp.api.durations import parse_duration
-from kapp.api.typed import TypedClient, encode, owned_by
+from kapp.api.typed import TypedClient, encode
 from kapp.api.v1alpha1.cluster import Cluster
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kappfile import MAIN, Kappfile
@@ -31,13 +31,10 @@ from kapp.api.v1alpha1.kubernetesapply import (
 from kapp.api.v1alpha1.kubernetesdiscovery import (
     NO_WATCH_REASONS,
     KubernetesDiscovery,
-    KubernetesDiscoverySpec,
-    KubernetesWatchRef,
 )
-from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION, ObjectMeta
-from kapp.cluster.prepare import result_yaml, secret_values, template_hashes
+from kapp.cluster.prepare import result_yaml, secret_values
 from kapp.controllers.appliedobjects import AppliedObjects
-from kapp.controllers.applyinput import ApplyInput, applied_object, input_of, may_own_pods
+from kapp.controllers.applyinput import ApplyInput, applied_object, input_of
 from kapp.controllers.applyrun import ApplyRun
 from kapp.controllers.applystatus import (
     count_pods,
@@ -47,9 +44,11 @@ from kapp.controllers.applystatus import (
     set_drift,
     set_ready,
 )
+from kapp.controllers.attaching import NotThere, look_up, problem_of
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.customapply import CustomApply
 from kapp.controllers.disabling import disable_status
+from kapp.controllers.discoveryspec import discovery_of
 from kapp.controllers.guard import Guard
 from kapp.controllers.holds import Hold, Holds
 from kapp.controllers.inventories import Inventories
@@ -130,12 +129,10 @@ class KubernetesApplyReconciler:
         discovery = await self._ensure_discovery(apply)
         pods = discovery.status.pods if discovery is not None else []
         apply.status.pods = count_pods(pods)
-        found = problems_of(
-            apply.spec.pod_readiness,
-            self._live.of(apply.name),
-            pods,
-            self._live.deleted(apply.name),
-        )
+        live = self._live.of(apply.name)
+        found = problems_of(apply.spec.pod_readiness, live, pods, self._live.deleted(apply.name))
+        if apply.spec.attach is not None and (problem := problem_of(live, pods)) is not None:
+            found.append(problem)
         self._set_drift(apply)
         unknown = await self._unknown(apply, discovery)
         set_ready(apply, next(iter(found), None), self._now(), unknown=unknown)
@@ -144,6 +141,8 @@ class KubernetesApplyReconciler:
         return again_s
 
     def _set_drift(self, apply: KubernetesApply) -> None:
+        if apply.spec.attach is not None:
+            return  # whatever others do to it is their business
         before = drift_text(apply)
         set_drift(apply, self._live.drift(apply.name))
         text = drift_text(apply)
@@ -226,6 +225,8 @@ class KubernetesApplyReconciler:
             self._show_progress(apply, run)
             return None
         status = apply.status
+        if apply.spec.attach is not None and self._live.deleted(apply.name):
+            status.applied_input_hash = ""  # another may be there by now, or come
         if _is_applied(status, given.digest):
             status.error, status.waiting_reason, status.waiting_on = "", "", []
             set_applied(apply, REASON_APPLIED, "", self._now())
@@ -273,8 +274,10 @@ class KubernetesApplyReconciler:
     def _custom_of(
         self, apply: KubernetesApply, handle: ClusterHandle
     ) -> Callable[[], Awaitable[list[Object]]] | None:
-        """Applies by the user's own command, if there is one."""
+        """Applies by the user's own command, or only looks, if so it is."""
         spec = apply.spec
+        if (attach := spec.attach) is not None:
+            return lambda: look_up(attach, handle)
         if (command := spec.apply_cmd) is None:
             return None
         timeout_s = parse_duration(spec.timeout)
@@ -302,7 +305,8 @@ class KubernetesApplyReconciler:
             status.handled_trigger = run.given.trigger
             status.attempts, status.error = 0, ""
             set_applied(apply, REASON_APPLIED, "", self._now())
-            self._log.write(apply.name, _applied_text(run.applied))
+            done = "applied" if apply.spec.attach is None else "attached to"
+            self._log.write(apply.name, _text_of(done, run.applied))
             return None
         status.attempts += 1
         text = run.error.one_line()
@@ -315,7 +319,8 @@ class KubernetesApplyReconciler:
 
     def _remember(self, apply: KubernetesApply, run: ApplyRun) -> None:
         """Take over what the cluster returned; after an error, the earlier results stay."""
-        results = {} if run.error is None else dict(self._results.get(apply.name) or {})
+        anew = run.error is None or isinstance(run.error, NotThere)
+        results = {} if anew else dict(self._results.get(apply.name) or {})
         for obj in run.applied:
             results[_identity(obj)] = obj
         order = {(o["kind"], name_of(o)): n for n, o in enumerate(run.given.objects)}
@@ -327,7 +332,12 @@ class KubernetesApplyReconciler:
         self._hide_secrets(apply.name, run.given.objects)
         apply.status.objects = [applied_object(obj) for _, obj in listed]
         apply.status.result_yaml = result_yaml(obj for _, obj in listed)
-        self._live.follow(apply.name, apply.spec.cluster, [obj for _, obj in listed])
+        self._live.follow(
+            apply.name,
+            apply.spec.cluster,
+            [obj for _, obj in listed],
+            attached=apply.spec.attach is not None,
+        )
 
     def _hide_secrets(self, name: str, given: Iterable[Object]) -> None:
         """Keep what Secrets hold out of logs: the given ones, and what a command applied."""
@@ -365,37 +375,9 @@ class KubernetesApplyReconciler:
             await self._objects.delete(KubernetesDiscovery, apply.name)
             return None
         results = list((self._results.get(apply.name) or {}).values())
-        spec, template = apply.spec, apply.spec.kubernetes_discovery_template_spec
-        owners = [] if spec.discovery_strategy == "selectors-only" else results
-        refs = [applied_object(obj) for obj in owners if may_own_pods(obj)]
-        # What is in no namespace does not say where its pods would be: extraSelectors do.
-        watches = [
-            KubernetesWatchRef(uid=r.uid, namespace=r.namespace, name=r.name)
-            for r in refs
-            if r.namespace
-        ]
-        if template is not None and template.extra_selectors:
-            spaces = {one.namespace for one in apply.status.objects if one.namespace}
-            spaces -= {watch.namespace for watch in watches}
-            watches += [KubernetesWatchRef(namespace=space) for space in sorted(spaces)]
-        return await self._objects.ensure(
-            KubernetesDiscovery(
-                metadata=ObjectMeta(
-                    name=apply.name,
-                    labels=apply.metadata.labels,
-                    annotations={RESOURCE_ANNOTATION: apply.name},
-                    owner_references=owned_by(apply),
-                ),
-                spec=KubernetesDiscoverySpec(
-                    watches=watches,
-                    extra_selectors=template.extra_selectors if template is not None else [],
-                    template_hashes=sorted(template_hashes(results)),
-                    port_forward_template_spec=spec.port_forward_template_spec,
-                    pod_log_stream_template_spec=spec.pod_log_stream_template_spec,
-                    cluster=spec.cluster,
-                ),
-            )
-        )
+        if apply.spec.attach is not None:
+            results = self._live.of(apply.name)
+        return await self._objects.ensure(discovery_of(apply, results))
 
     def _drop(self, name: str) -> None:
         """Forget a resource: end its run, follow its objects no more."""
@@ -425,9 +407,9 @@ def _identity(obj: Object) -> str:
     return f"{named.api_version}/{named.kind}/{named.namespace}/{named.name}"
 
 
-def _applied_text(objects: list[Object]) -> str:
+def _text_of(done: str, objects: list[Object]) -> str:
     names = ", ".join(f"{one.kind.lower()}/{one.name}" for one in map(applied_object, objects))
-    return f"applied {names}\n"
+    return f"{done} {names}\n"
 
 
 def _retry_delay_s(apply: KubernetesApply) -> float:

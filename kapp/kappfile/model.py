@@ -65,6 +65,16 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Attach:
+    """An object that others deployed; `namespace` "" is the one that kapp deploys to."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
 class LocalResource:
     """Commands on this machine: one that runs to its end on a change, one that is kept running.
 
@@ -100,6 +110,7 @@ class KubernetesResource:
         apply_cmd: what applies objects instead of `yaml`, and prints them.
         delete_cmd: what deletes those.
         deps: absolute paths whose change runs `apply_cmd` again.
+        attach: what is followed instead of applying anything.
         location: `path:line` of the call that declared the first object.
     """
 
@@ -118,6 +129,7 @@ class KubernetesResource:
     apply_cmd: Command | None = None
     delete_cmd: Command | None = None
     deps: tuple[Path, ...] = ()
+    attach: Attach | None = None
     location: str = ""
 
 

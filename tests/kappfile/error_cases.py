@@ -55,6 +55,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "k8s_custom_deploy('a', '', 'x', [])",
         "needs an apply_cmd and a delete_cmd",
     ),
+    "k8s_attach": ("k8s_attach('a', 'configmap/a')", "`configmap` is no kind to attach to"),
     "local_resource": ("local_resource('a')", "needs a cmd, a serve_cmd, or both"),
     "probe": ("probe()", "needs exactly one of exec, http_get and tcp_socket"),
     "exec_action": ("exec_action('x')", "`command` must be a list of words, not a string"),

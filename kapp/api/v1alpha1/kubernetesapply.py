@@ -63,6 +63,22 @@ class KubernetesApplyCmd(msgspec.Struct, rename="camel", omit_defaults=True, kw_
     env: list[str] = []
 
 
+class KubernetesAttach(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """An object that others deployed.
+
+    Attributes:
+        api_version: Its API version.
+        kind: Its kind, such as Deployment; a Service stands for the pods that it selects.
+        name: Its name.
+        namespace: Its namespace; empty for the Cluster's.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str = ""
+
+
 class Link(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """A link shown with a resource.
 
@@ -82,6 +98,7 @@ class KubernetesApplySpec(msgspec.Struct, rename="camel", omit_defaults=True, kw
         yaml: Objects to apply; documents separated by `---`.
         apply_cmd: A command that applies them, and prints what it applied as YAML.
         delete_cmd: A command that deletes what applyCmd applied.
+        attach: An object that is followed, and never written or deleted, instead of applying any.
         timeout: How long one attempt may take, such as 30s.
         kubernetes_discovery_template_spec: Further pods that belong to it.
         port_forward_template_spec: The forwards that its pods serve.
@@ -101,6 +118,7 @@ class KubernetesApplySpec(msgspec.Struct, rename="camel", omit_defaults=True, kw
     yaml: str = ""
     apply_cmd: KubernetesApplyCmd | None = None
     delete_cmd: KubernetesApplyCmd | None = None
+    attach: KubernetesAttach | None = None
     timeout: Annotated[str, defaulted("30s")] = "30s"
     kubernetes_discovery_template_spec: KubernetesDiscoveryTemplateSpec | None = None
     port_forward_template_spec: PortForwardTemplateSpec | None = None
@@ -242,10 +260,16 @@ class KubernetesApply(TypedObject, rename="camel", omit_defaults=True, kw_only=T
 
 def _check(obj: KubernetesApply) -> Iterable[Cause]:
     spec = obj.spec
-    if bool(spec.yaml) == bool(spec.apply_cmd):
+    if [bool(spec.yaml), bool(spec.apply_cmd), bool(spec.attach)].count(True) != 1:
         yield Cause(
-            "spec", "Required value: exactly one of yaml and applyCmd", "FieldValueRequired"
+            "spec",
+            "Required value: exactly one of yaml, applyCmd and attach",
+            "FieldValueRequired",
         )
+    for name in ("api_version", "kind", "name") if spec.attach is not None else ():
+        if not getattr(spec.attach, name):
+            field = "apiVersion" if name == "api_version" else name
+            yield Cause(f"spec.attach.{field}", "Required value", "FieldValueRequired")
     if spec.delete_cmd and not spec.apply_cmd:
         yield Cause(
             "spec.deleteCmd", "Forbidden: may be given with applyCmd only", "FieldValueForbidden"

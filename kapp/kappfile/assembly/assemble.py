@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from kapp.kappfile.assembly.checks import check_dependencies, check_names, check_ports
 from kapp.kappfile.assembly.declarations import (
+    Attachment,
     CustomDeploy,
     Declarations,
     DeclaredObject,
@@ -51,6 +52,7 @@ class _Draft:
     options: list[ResourceOptions] = field(default_factory=list)
     forwards: list[PortForward] = field(default_factory=list)
     custom: CustomDeploy | None = None
+    attachment: Attachment | None = None
 
 
 @dataclass
@@ -98,6 +100,7 @@ class _Assembler:
     def run(self) -> Assembly:
         self._group_workloads()
         self._add_custom_deploys()
+        self._add_attachments()
         for options in self._declared.options:
             try:
                 self._apply(options)
@@ -121,14 +124,22 @@ class _Assembler:
 
     def _add_custom_deploys(self) -> None:
         for one in self._declared.custom_deploys:
-            try:
-                self._check_free(one.name)
-            except KappfileError as error:
-                error.message = f"k8s_custom_deploy: {error.message}"
-                error.hint = "give it another name"
-                error.located(one.frames)
-                raise
+            self._check_free_for("k8s_custom_deploy", one)
             self._drafts[one.name] = _Draft(one.name, custom=one)
+
+    def _add_attachments(self) -> None:
+        for one in self._declared.attachments:
+            self._check_free_for("k8s_attach", one)
+            self._drafts[one.name] = _Draft(one.name, attachment=one)
+
+    def _check_free_for(self, builtin: str, call: CustomDeploy | Attachment) -> None:
+        try:
+            self._check_free(call.name)
+        except KappfileError as error:
+            error.message = f"{builtin}: {error.message}"
+            error.hint = "give it another name"
+            error.located(call.frames)
+            raise
 
     def _group_workloads(self) -> None:
         rules = self._declared.kinds
@@ -255,6 +266,7 @@ class _Assembler:
             apply_cmd=draft.custom.apply_cmd if draft.custom else None,
             delete_cmd=draft.custom.delete_cmd if draft.custom else None,
             deps=draft.custom.deps if draft.custom else (),
+            attach=draft.attachment.attach if draft.attachment else None,
             location=str(members[0].frames[-1]) if members and members[0].frames else "",
         )
         resource = _with_options(resource, draft.options)

@@ -10,6 +10,7 @@ from typing import Any
 from kapp.kappfile.errors import Frame
 from kapp.kappfile.manifests import Manifest
 from kapp.kappfile.model import (
+    Attach,
     Command,
     DiscoveryStrategy,
     Link,
@@ -74,6 +75,15 @@ class CustomDeploy:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """One `k8s_attach` call."""
+
+    name: str
+    attach: Attach
+    frames: Sequence[Frame]
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredLocal:
     """One `local_resource` call; `trigger_mode` None is that of the whole Kappfile."""
 
@@ -130,6 +140,7 @@ class Declarations:
 
     objects: list[DeclaredObject] = field(default_factory=list)
     custom_deploys: list[CustomDeploy] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
     local_resources: list[DeclaredLocal] = field(default_factory=list)
     deferred: list[DeferredObjects] = field(default_factory=list)
     options: list[ResourceOptions] = field(default_factory=list)

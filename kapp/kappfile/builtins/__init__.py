@@ -5,6 +5,7 @@ then leaves the list in `planned`, which a test checks.
 """
 
 from kapp.kappfile.builtins import (
+    attaching,
     composition,
     config,
     data,
@@ -21,6 +22,7 @@ from kapp.kappfile.builtins import (
 )
 
 __all__ = [
+    "attaching",
     "composition",
     "config",
     "data",
