@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kapp import quickstart
 from kapp.cli.completion import resource_names
 from kapp.cli.foreground import kappfile_to_run, stop_on_signals
 from kapp.cli.render import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say, show_error
@@ -52,6 +53,7 @@ def ci(
     stays. Words after `--` are the Kappfile's arguments.
     """
     _check_duration(timeout)
+    quickstart.begin()
     kappfile = kappfile_to_run(file)
     target = choose(cluster, kube_context, namespace)
 
@@ -91,6 +93,7 @@ async def _run(config: EngineConfig) -> int:
     engine = Engine(config)
     interrupted = stop_on_signals(engine)
     await engine.start()
+    quickstart.end()
     try:
         async with TaskGroup("ci") as tasks:
             tasks.spawn(show(engine, stream=True), "show")

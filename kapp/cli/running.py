@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from kapp import quickstart
 from kapp.cli.foreground import kappfile_to_run, stop_on_signals
 from kapp.cli.render import EXIT_DONE, EXIT_INTERRUPTED, say
 from kapp.cli.target import Target, choose
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def run(options: UpOptions) -> int:
     """Run until interrupted; the exit code. Raises KappError."""
+    quickstart.begin()
     kappfile = kappfile_to_run(options.file)
     target = choose(options.cluster, options.kube_context, options.namespace)
 
@@ -42,6 +44,7 @@ async def _run(config: EngineConfig, target: Target, options: UpOptions) -> int:
     engine = Engine(config)
     interrupted = stop_on_signals(engine)
     await engine.start()
+    quickstart.end()
     say(f"kapp runs {engine.instance.kappfile}")
     say(f"on {target.context}, namespace {target.namespace}; Ctrl-C to stop")
     try:

@@ -7,9 +7,10 @@ embedded` or KAPP_CLUSTER=embedded chooses it outright.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kapp.cli.render import say
 from kapp.errors import UsageError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A cluster as a kubeconfig names it, which is all that is recorded of it.
 
     `kubeconfig` lists files as $KUBECONFIG does; `namespace` is the default for objects without.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
+
+import msgspec
 
 from kapp.cluster.kubeconfig import KubeContext
 
@@ -16,8 +17,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineConfig:
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line decided; everything else is in the Kappfile.
 
     Attributes:
@@ -43,6 +43,6 @@ class EngineConfig:
     port_forwards: bool = True
     exit_condition: Literal["manual", "ci"] = "manual"
     ci_timeout: str = ""
-    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    env: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(os.environ))
     tls: bool = True
     now: Callable[[], datetime] = utc_now

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from kapp.cluster import kubeconfig
 from kapp.cluster.apply import Progress, silent
@@ -34,8 +34,7 @@ _POLL_S = 0.02
 _FORBIDDEN = 403
 
 
-@dataclass(frozen=True, kw_only=True)
-class DownResult:
+class DownResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was done.
 
     Attributes:
@@ -45,9 +44,9 @@ class DownResult:
         stopped_pid: the process of the engine that was told to stop, or 0.
     """
 
-    deleted: list[str] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
-    kept: list[Left] = field(default_factory=list)
+    deleted: list[str] = msgspec.field(default_factory=list)
+    left: list[Left] = msgspec.field(default_factory=list)
+    kept: list[Left] = msgspec.field(default_factory=list)
     stopped_pid: int = 0
 
     @property

@@ -13,9 +13,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+import msgspec
 
 from kapp.kappfile.errors import KappfileError
 
@@ -26,8 +27,7 @@ MAX_OUTPUT_BYTES = 64 << 20
 """A command that prints more than this is stopped: its output becomes a string in memory."""
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """What a command left: exit code (negative: the signal that ended it) and its output."""
 
     code: int

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass
-class Setting:
+class Setting(msgspec.Struct):
     """One `config.define_…` call; `kind` is string, string_list, bool or object."""
 
     name: str
@@ -16,8 +16,7 @@ class Setting:
     usage: str
 
 
-@dataclass
-class Configuration:
+class Configuration(msgspec.Struct):
     """What an evaluation has defined and chosen.
 
     Attributes:
@@ -27,7 +26,7 @@ class Configuration:
         none_enabled: whether `config.clear_enabled_resources` was called after it.
     """
 
-    settings: dict[str, Setting] = field(default_factory=dict)
+    settings: dict[str, Setting] = msgspec.field(default_factory=dict)
     parsed_at: str = ""
     enabled: list[str] | None = None
     none_enabled: bool = False

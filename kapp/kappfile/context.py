@@ -6,12 +6,12 @@ The guard is pure; the engine calls it before every write, not only after an eva
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 
-@dataclass(frozen=True)
-class KubeContextInfo:
+
+class KubeContextInfo(msgspec.Struct, frozen=True):
     """What a Kappfile may know of the cluster.
 
     `is_local` is True for the embedded cluster and the known local cluster products.

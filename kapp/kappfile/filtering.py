@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from kapp.kappfile.errors import KappfileError
 from kapp.machinery.objects import Object, labels_of, metadata_of
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """Conditions that an object must all meet; a pattern of None meets everything."""
 
     labels: dict[str, str]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from kapp import yamlio
 from kapp.errors import ConfigError
@@ -33,11 +34,10 @@ _REMOTE = re.compile(
 )
 
 
-@dataclass
-class Inputs:
+class Inputs(msgspec.Struct):
     """The local files, also those that are not there, and whether there are remote ones."""
 
-    files: dict[Path, None] = field(default_factory=dict)
+    files: dict[Path, None] = msgspec.field(default_factory=dict)
     remote: bool = False
 
 

@@ -8,8 +8,9 @@ these caches, so nobody may write to them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from kapp import yamlio
 from kapp.errors import ConfigError
@@ -20,8 +21,7 @@ KEPT_EVALUATIONS = 3
 """A document unused for this many evaluations is forgotten (an edit undone comes back cheaply)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True, eq=False):
     """One object with the place it was written at (`source:line`)."""
 
     object: Object
@@ -35,8 +35,7 @@ class Manifest:
         return f"{self.source}:{self.line}"
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(msgspec.Struct):
     prints: list[tuple[Object, str]]
     last_used: int
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from kapp.machinery.objects import Object
 
@@ -18,8 +19,7 @@ UNCATEGORIZED = "uncategorized"
 """The resource of all objects that no other resource claims (Tilt's name for it)."""
 
 
-@dataclass(frozen=True)
-class PortForward:
+class PortForward(msgspec.Struct, frozen=True):
     """One local port; `container_port` 0 means the pod's first declared port, else the same."""
 
     local_port: int
@@ -42,16 +42,14 @@ class PortForward:
         return forward
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A URL shown with a resource."""
 
     url: str
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """A program with its arguments; `env` is added to the environment it runs in."""
 
     args: tuple[str, ...]
@@ -64,8 +62,7 @@ class Command:
         return [f"{name}={value}" for name, value in self.env]
 
 
-@dataclass(frozen=True)
-class Attach:
+class Attach(msgspec.Struct, frozen=True):
     """An object that others deployed; `namespace` "" is the one that kapp deploys to."""
 
     api_version: str
@@ -74,8 +71,7 @@ class Attach:
     namespace: str = ""
 
 
-@dataclass(frozen=True)
-class LocalResource:
+class LocalResource(msgspec.Struct, frozen=True):
     """Commands on this machine: one that runs to its end on a change, one that is kept running.
 
     Attributes:
@@ -100,8 +96,7 @@ class LocalResource:
     location: str = ""
 
 
-@dataclass(frozen=True)
-class KubernetesResource:
+class KubernetesResource(msgspec.Struct, frozen=True):
     """A named group of objects that is applied, watched and forwarded as one.
 
     Attributes:
@@ -137,8 +132,7 @@ DEFAULT_PARALLEL = 16
 """How many resources are updated at once. Tilt's 3 is for builds; an apply only waits."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What a Kappfile sets for the whole run; the defaults are Tilt's, but for the first number.
 
     Attributes:
@@ -157,8 +151,7 @@ class Settings:
     scrub_secrets: bool = True
 
 
-@dataclass(frozen=True)
-class KappfileWarning:
+class KappfileWarning(msgspec.Struct, frozen=True):
     """Something to mend that did not stop the evaluation; `location` is `path:line` or ""."""
 
     message: str
@@ -168,8 +161,7 @@ class KappfileWarning:
         return f"{self.location}: {self.message}" if self.location else self.message
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """A successful evaluation.
 
     Attributes:
@@ -190,8 +182,8 @@ class Result:
     enabled: frozenset[str] | None = None
     watched_paths: tuple[Path, ...] = ()
     watched_trees: tuple[Path, ...] = ()
-    contents: Mapping[Path, bytes] = field(default_factory=dict)
-    settings: Settings = field(default_factory=Settings)
+    contents: Mapping[Path, bytes] = msgspec.field(default_factory=dict)
+    settings: Settings = msgspec.field(default_factory=Settings)
     warnings: tuple[KappfileWarning, ...] = ()
     output: tuple[str, ...] = ()
     transient: bool = False

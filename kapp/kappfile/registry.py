@@ -10,14 +10,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Builtin:
+class Builtin(msgspec.Struct, frozen=True):
     """One function.
 
     Attributes:
@@ -93,8 +93,7 @@ class Builtin:
         return f"{name.group(1)}: {' '.join(described.group(1).split())}".rstrip(".")
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(msgspec.Struct, frozen=True):
     """A name with a value; `starlark` is the expression that makes it."""
 
     name: str

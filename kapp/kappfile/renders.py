@@ -13,8 +13,9 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from kapp.kappfile import commands
 from kapp.kappfile.errors import Frame, KappfileError
@@ -26,8 +27,7 @@ MAX_PARALLEL = 8
 """Programs that run at once; they are other people's, and need memory."""
 
 
-@dataclass(frozen=True)
-class Render:
+class Render(msgspec.Struct, frozen=True):
     """One run of a program.
 
     Attributes:
@@ -52,7 +52,7 @@ class Render:
     pure: bool
     frames: Sequence[Frame]
     failure: Callable[[commands.Completed], KappfileError]
-    finish: Callable[[str], str] = field(default=lambda text: text)
+    finish: Callable[[str], str] = msgspec.field(default=lambda text: text)
 
     def digest(self) -> str:
         """Names everything that the output depends on: command, environment, contents of files."""

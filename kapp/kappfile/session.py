@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import os.path
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from kapp.kappfile.assembly.declarations import Declarations
 from kapp.kappfile.configuration import Configuration
@@ -32,8 +33,7 @@ MAX_WARNINGS = 1000
 """As for the output."""
 
 
-@dataclass
-class Session:
+class Session(msgspec.Struct):
     """One evaluation in progress; used by one thread.
 
     Attributes:
@@ -68,20 +68,20 @@ class Session:
         lambda handle, name, args, kwargs: None
     )
     call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
-    contents: dict[Path, bytes] = field(default_factory=dict)
+    contents: dict[Path, bytes] = msgspec.field(default_factory=dict)
     subcommand: str = "up"
-    configuration: Configuration = field(default_factory=Configuration)
-    stamps: dict[Path, Stamp] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
+    configuration: Configuration = msgspec.field(default_factory=Configuration)
+    stamps: dict[Path, Stamp] = msgspec.field(default_factory=dict)
+    files: list[Path] = msgspec.field(default_factory=list)
     callers: tuple[Frame, ...] = ()
-    sources: dict[str, str] = field(default_factory=dict)
-    declared: Declarations = field(default_factory=Declarations)
-    warnings: list[KappfileWarning] = field(default_factory=list)
-    output: list[str] = field(default_factory=list)
-    unused_forwards: dict[int, str] = field(default_factory=dict)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _watched: dict[Path, None] = field(default_factory=dict)
-    _trees: dict[Path, None] = field(default_factory=dict)
+    sources: dict[str, str] = msgspec.field(default_factory=dict)
+    declared: Declarations = msgspec.field(default_factory=Declarations)
+    warnings: list[KappfileWarning] = msgspec.field(default_factory=list)
+    output: list[str] = msgspec.field(default_factory=list)
+    unused_forwards: dict[int, str] = msgspec.field(default_factory=dict)
+    numbers: Iterator[int] = msgspec.field(default_factory=lambda: itertools.count(1))
+    _watched: dict[Path, None] = msgspec.field(default_factory=dict)
+    _trees: dict[Path, None] = msgspec.field(default_factory=dict)
     _output_chars: int = 0
 
     @property
@@ -197,8 +197,7 @@ def _nearest_file(path: Path) -> str:
     return nearest(path.name, [name for name in names if stem and Path(name).stem == stem])
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call of a builtin: the evaluation it belongs to, and where it was made from."""
 
     session: Session

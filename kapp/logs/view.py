@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from kapp.logs.levels import is_at_least, level_of
 from kapp.logs.store import Chunk, Entry, Missed
@@ -28,8 +29,7 @@ _LEVELS = {"error": 31, "warn": 33, "debug": 90}
 _DIM = 90
 
 
-@dataclass(frozen=True)
-class ViewOptions:
+class ViewOptions(msgspec.Struct, frozen=True):
     """How to show lines.
 
     `prefix`: whether the resource is shown; None to show it where several are known. `color`: ANSI

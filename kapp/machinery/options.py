@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
@@ -14,8 +15,7 @@ def _ignore(_warning: str) -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOptions:
+class WriteOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of create, update and patch (CreateOptions, UpdateOptions, PatchOptions).
 
     Attributes:
@@ -35,8 +35,7 @@ class WriteOptions:
     warn: Callable[[str], None] = _ignore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteOptions:
+class DeleteOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of delete and deletecollection.
 
     Attributes:

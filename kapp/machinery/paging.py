@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 import msgspec
 
@@ -19,8 +18,7 @@ from kapp.machinery.status import ApiError, bad_request, gone
 _MAX_VERSION_DIGITS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """Encoded objects of a list.
 
     Attributes:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from kapp.machinery.events import Event
 from kapp.machinery.negotiation import JSON
@@ -26,14 +27,13 @@ _TOO_LARGE = 1 << 63
 _MAX_DIGITS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request; `path` is as sent (percent-encoded), header names are lower-case."""
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
     def flag(self, name: str) -> bool:
@@ -55,19 +55,17 @@ class Request:
         return number
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A complete answer."""
 
     status: int
     body: bytes
     content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WatchResponse:
+class WatchResponse(msgspec.Struct, frozen=True):
     """An answer that goes on: the server writes `lines` whenever `selection` wakes it.
 
     Attributes:
@@ -89,8 +87,7 @@ class WatchResponse:
     timeout_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRequest:
+class StreamRequest(msgspec.Struct, frozen=True):
     """A request for a subresource that a stream handler answers (log, exec, …)."""
 
     kind: Kind

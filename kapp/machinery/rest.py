@@ -7,9 +7,10 @@ Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below i
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
+
+import msgspec
 
 from kapp.machinery import discovery
 from kapp.machinery.listoptions import check_list_options
@@ -422,7 +423,7 @@ def _warned(response: Response, warnings: list[str]) -> Response:
         if room < 0:
             break
         told.append(text)
-    return replace(response, warnings=tuple(told))
+    return msgspec.structs.replace(response, warnings=tuple(told))
 
 
 def _delete_body(request: Request) -> Json:

@@ -12,8 +12,9 @@ sentences: k8s.io/kube-openapi/pkg/validation/errors and apiserver's field valid
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from kapp.machinery import metaschema
 from kapp.machinery.objects import Json, Object
@@ -37,8 +38,7 @@ class Findings(NamedTuple):
     """Values that are wrong, with the path of each."""
 
 
-@dataclass(slots=True)
-class _Node:
+class _Node(msgspec.Struct):
     """One schema, resolved. Children are compiled when first needed: schemas may be recursive."""
 
     schema: Mapping[str, Any]
@@ -46,8 +46,8 @@ class _Node:
     nullable: bool = False
     largest: int = _LARGEST_INT64
     open: bool = True
-    properties: dict[str, _Node] = field(default_factory=dict)
-    pending: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    properties: dict[str, _Node] = msgspec.field(default_factory=dict)
+    pending: dict[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     additional: _Node | None = None
     items: _Node | None = None
     required: tuple[str, ...] = ()

@@ -7,9 +7,10 @@ all behaviour that kinds share. Registered once at start-up, read-only afterward
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from kapp.machinery.objects import GroupVersionKind, Object, Resource
 from kapp.machinery.options import Propagation
@@ -18,8 +19,7 @@ from kapp.machinery.status import Cause
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column of `kubectl get`.
 
     `value` is given the object and the present wall time and returns a cell (str, int, None).
@@ -33,8 +33,7 @@ class Column:
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Subresource:
+class Subresource(msgspec.Struct, frozen=True):
     """A part of an object with a URL of its own, other than `status`.
 
     `log`, `exec`, `portforward` are answered by stream handlers that the server is given; `scale`
@@ -73,8 +72,7 @@ def _no_causes(_new: Object, _old: Object | None) -> list[Cause]:
     return []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of object.
 
     Attributes:
@@ -119,8 +117,8 @@ class Kind:
     namespaced: bool = False
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = ()
-    schema: Mapping[str, Any] = field(default_factory=dict)
-    definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    schema: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    definitions: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
     default: Callable[[Object], None] = _no_defaults
     validate: Callable[[Object, Object | None], list[Cause]] = _no_causes
     selectable: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
+from kapp import quickstart
 from kapp.errors import KappError
 from kapp.minicluster.statedir import Lock, StateDirectory
 
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _run(directory: StateDirectory, ready_fd: int) -> None:
+    quickstart.begin()
     from kapp.minicluster.cluster import Cluster
     from kapp.minicluster.logfile import log_to
 
@@ -60,6 +62,7 @@ async def _run(directory: StateDirectory, ready_fd: int) -> None:
     cluster = Cluster(directory)
     try:
         await cluster.start()
+        quickstart.end()
         _log.info("cluster is ready", extra={"server": cluster.server_url, "pid": os.getpid()})
         _answer(ready_fd, "ready")
         await stop.wait()

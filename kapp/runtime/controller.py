@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from kapp.aio.supervise import TaskGroup
 from kapp.errors import KappError
@@ -49,8 +50,7 @@ def _always(_new: Object, _old: Object | None) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Objects whose changes wake a controller.
 
     Attributes:

@@ -7,8 +7,9 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from kapp.server.auth import LOOPBACK_NAMES, Guard
 from kapp.server.tls import server_context
@@ -22,8 +23,7 @@ BACKLOG = 1024
 _SOCKET_MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class UnixListener:
+class UnixListener(msgspec.Struct, frozen=True):
     """A Unix socket (0600); whoever may open it is let in. Its directory should be 0700."""
 
     path: Path
@@ -52,8 +52,7 @@ class UnixListener:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class TlsListener:
+class TlsListener(msgspec.Struct, frozen=True):
     """TLS on a TCP address; every request but the health checks must bear the token.
 
     Attributes:

@@ -11,8 +11,9 @@ Pure: called by `kapp.kappfile.evaluate` at the end of an evaluation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+import msgspec
 
 from kapp.kappfile.assembly.checks import check_dependencies, check_names, check_ports
 from kapp.kappfile.assembly.declarations import (
@@ -42,21 +43,19 @@ from kapp.machinery.objects import Object
 _T = TypeVar("_T")
 
 
-@dataclass
-class _Draft:
+class _Draft(msgspec.Struct):
     """A resource in the making; `objects` are indexes, so that source order can be restored."""
 
     name: str
-    objects: list[int] = field(default_factory=list)
+    objects: list[int] = msgspec.field(default_factory=list)
     manual: bool = False
-    options: list[ResourceOptions] = field(default_factory=list)
-    forwards: list[PortForward] = field(default_factory=list)
+    options: list[ResourceOptions] = msgspec.field(default_factory=list)
+    forwards: list[PortForward] = msgspec.field(default_factory=list)
     custom: CustomDeploy | None = None
     attachment: Attachment | None = None
 
 
-@dataclass
-class Assembly:
+class Assembly(msgspec.Struct):
     """The resources, and what is worth a warning."""
 
     resources: tuple[KubernetesResource, ...]
@@ -114,7 +113,9 @@ class _Assembler:
         declared = self._declared
         check_names(declared.local_resources, self._drafts)
         local = tuple(
-            replace(one.resource, trigger_mode=one.trigger_mode or declared.trigger_mode or "auto")
+            msgspec.structs.replace(
+                one.resource, trigger_mode=one.trigger_mode or declared.trigger_mode or "auto"
+            )
             for one in declared.local_resources
         )
         warnings = check_dependencies(
@@ -270,7 +271,7 @@ class _Assembler:
             location=str(members[0].frames[-1]) if members and members[0].frames else "",
         )
         resource = _with_options(resource, draft.options)
-        return replace(
+        return msgspec.structs.replace(
             resource,
             port_forwards=_unique([*resource.port_forwards, *draft.forwards]),
             pod_readiness=_readiness(draft, resource, self._declared.kinds),
@@ -294,14 +295,14 @@ def _with_options(resource: KubernetesResource, calls: list[ResourceOptions]) ->
         for name in ("trigger_mode", "auto_init", "discovery_strategy"):
             if getattr(call, name) is not None:
                 changes[name] = getattr(call, name)
-    return replace(
+    return msgspec.structs.replace(
         resource,
         port_forwards=tuple(forwards),
         links=_unique(links),
         labels=tuple(labels),
         resource_deps=tuple(deps),
         extra_pod_selectors=tuple(selectors),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from kapp.kappfile.errors import Frame
 from kapp.kappfile.manifests import Manifest
@@ -22,8 +23,7 @@ from kapp.kappfile.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredObject:
+class DeclaredObject(msgspec.Struct, frozen=True):
     """One object that `k8s_yaml` named, and the call that did."""
 
     manifest: Manifest
@@ -31,8 +31,7 @@ class DeclaredObject:
     allow_duplicates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeferredObjects:
+class DeferredObjects(msgspec.Struct, frozen=True):
     """Objects that `k8s_yaml` named while they were still being rendered.
 
     `position` is how many objects were declared before them, `number` that of the render.
@@ -44,8 +43,7 @@ class DeferredObjects:
     allow_duplicates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceOptions:
+class ResourceOptions(msgspec.Struct, frozen=True):
     """One `k8s_resource` call; None and empty mean that it does not say."""
 
     workload: str = ""
@@ -63,8 +61,7 @@ class ResourceOptions:
     frames: Sequence[Frame] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CustomDeploy:
+class CustomDeploy(msgspec.Struct, frozen=True):
     """One `k8s_custom_deploy` call."""
 
     name: str
@@ -74,8 +71,7 @@ class CustomDeploy:
     frames: Sequence[Frame]
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """One `k8s_attach` call."""
 
     name: str
@@ -83,8 +79,7 @@ class Attachment:
     frames: Sequence[Frame]
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredLocal:
+class DeclaredLocal(msgspec.Struct, frozen=True):
     """One `local_resource` call; `trigger_mode` None is that of the whole Kappfile."""
 
     resource: LocalResource
@@ -97,8 +92,7 @@ class DeclaredLocal:
         return self.resource.resource_deps
 
 
-@dataclass(frozen=True, slots=True)
-class PortForwardStatement:
+class PortForwardStatement(msgspec.Struct, frozen=True):
     """One `port_forward('resource', …)` statement."""
 
     resource: str
@@ -106,8 +100,7 @@ class PortForwardStatement:
     frames: Sequence[Frame]
 
 
-@dataclass(frozen=True, slots=True)
-class KindRule:
+class KindRule(msgspec.Struct, frozen=True):
     """One `k8s_kind` call: objects of this kind run pods. An empty `api_version` matches all."""
 
     kind: str
@@ -115,8 +108,7 @@ class KindRule:
     pod_readiness: PodReadiness | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True):
     """The last `workload_to_resource_function` call.
 
     `name_of` takes the parts of a workload's id by their names; it may return anything, and raises
@@ -134,19 +126,18 @@ BUILT_IN_KINDS = (
 """As Tilt registers them: a Job is ready when it succeeded, a CronJob need not run at all."""
 
 
-@dataclass(slots=True)
-class Declarations:
+class Declarations(msgspec.Struct):
     """Everything declared so far; written by builtins, read by `assemble`."""
 
-    objects: list[DeclaredObject] = field(default_factory=list)
-    custom_deploys: list[CustomDeploy] = field(default_factory=list)
-    attachments: list[Attachment] = field(default_factory=list)
-    local_resources: list[DeclaredLocal] = field(default_factory=list)
-    deferred: list[DeferredObjects] = field(default_factory=list)
-    options: list[ResourceOptions] = field(default_factory=list)
-    port_forwards: list[PortForwardStatement] = field(default_factory=list)
-    kinds: list[KindRule] = field(default_factory=lambda: list(BUILT_IN_KINDS))
+    objects: list[DeclaredObject] = msgspec.field(default_factory=list)
+    custom_deploys: list[CustomDeploy] = msgspec.field(default_factory=list)
+    attachments: list[Attachment] = msgspec.field(default_factory=list)
+    local_resources: list[DeclaredLocal] = msgspec.field(default_factory=list)
+    deferred: list[DeferredObjects] = msgspec.field(default_factory=list)
+    options: list[ResourceOptions] = msgspec.field(default_factory=list)
+    port_forwards: list[PortForwardStatement] = msgspec.field(default_factory=list)
+    kinds: list[KindRule] = msgspec.field(default_factory=lambda: list(BUILT_IN_KINDS))
     naming: Naming | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = msgspec.field(default_factory=Settings)
     trigger_mode: TriggerMode | None = None
     trigger_mode_frames: Sequence[Frame] = ()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import cast
+
+import msgspec
 
 from kapp.kappfile.assembly.declarations import (
     DeclaredObject,
@@ -333,7 +334,7 @@ def allow_k8s_contexts(call: Call, contexts: Value) -> None:
     """
     declared = call.session.declared
     allowed = declared.settings.allowed_contexts | set(strings("contexts", contexts))
-    declared.settings = replace(declared.settings, allowed_contexts=allowed)
+    declared.settings = msgspec.structs.replace(declared.settings, allowed_contexts=allowed)
 
 
 @builtin("trigger_mode", topic=TOPIC, example="trigger_mode(TRIGGER_MODE_MANUAL)")

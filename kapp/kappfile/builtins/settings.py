@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import cast
+
+import msgspec
 
 from kapp.kappfile.errors import ArgumentError, KappfileError
 from kapp.kappfile.model import ServerSideApply
@@ -35,7 +36,7 @@ def duration_s(argument: str, value: Value) -> float:
 def _set(call: Call, **changes: object) -> None:
     given = {name: value for name, value in changes.items() if value is not None}
     declared = call.session.declared
-    declared.settings = replace(declared.settings, **given)  # type: ignore[arg-type]
+    declared.settings = msgspec.structs.replace(declared.settings, **given)
 
 
 @builtin("update_settings", topic=TOPIC, example="update_settings(max_parallel_updates=5)")

@@ -5,7 +5,7 @@ Source: pkg/apis/events/v1/conversion.go.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import msgspec
 
 from kapp.machinery.objects import Object
 from kapp.machinery.scheme import Column, Kind
@@ -37,7 +37,9 @@ def from_core(event: Object) -> Object:
 
 
 def _in_old_words(column: Column) -> Column:
-    return replace(column, value=lambda event, now: column.value(to_core(event), now))
+    return msgspec.structs.replace(
+        column, value=lambda event, now: column.value(to_core(event), now)
+    )
 
 
 EVENT = Kind(

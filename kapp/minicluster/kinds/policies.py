@@ -6,8 +6,9 @@ Nothing enforces a Role, routes an Ingress, or scales by a HorizontalPodAutoscal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from kapp.machinery.objects import Object
 from kapp.machinery.scheme import Column, Kind
@@ -22,8 +23,7 @@ def _as_it_is(_: Object) -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What differs between these kinds."""
 
     group: str
@@ -34,7 +34,7 @@ class _Stored:
     namespaced: bool = True
     status: bool = False
     default: Callable[[Object], None] = _as_it_is
-    frozen: Mapping[str, str] = field(default_factory=dict)
+    frozen: Mapping[str, str] = msgspec.field(default_factory=dict)
     names: Literal["subdomain", "path_segment"] = "subdomain"
     categories: tuple[str, ...] = ()
     generations: bool = False
