@@ -1,6 +1,7 @@
 """The process that stands between the engine and a command, and ends all of it.
 
-Run as a script with the standard library alone: `python -I -S keeper.py GRACE_S MODE STDOUT ARGV…`.
+Run as a script with the standard library alone:
+`python -I -S keeper.py GRACE_S MODE STDOUT HELD ARGV…`.
 
     stdin   a pipe that only the engine holds: its end (close, exit, `kill -9`) stops the command
     stdout  a line of JSON for each of {"started": pid}, {"failed": text}, {"exited": code}
@@ -10,6 +11,7 @@ The command leads a session of its own. To stop it, SIGTERM goes to all its desc
 to those that are left after the grace period; orphans among them are found because this process is
 their subreaper (Linux; elsewhere, what left the process group is not found). MODE is what happens
 to them when the command ends by itself: `take` ends them too, `leave` lets them run.
+HELD is a descriptor that this process alone keeps open until it ends, or -1.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ _HAS_PROC = os.path.isdir("/proc/self")
 
 def main(arguments: list[str]) -> None:
     """Run a command until it ends or stdin does."""
-    grace_s, mode, argv = float(arguments[0]), arguments[1], arguments[3:]
+    grace_s, mode, argv = float(arguments[0]), arguments[1], arguments[4:]
+    if (held := int(arguments[3])) >= 0:
+        os.set_inheritable(held, False)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     woken, wake = os.pipe()
     for end in (woken, wake):

@@ -42,6 +42,8 @@ class Process:
         on_end: called once, when the command has ended (or could not start).
         take_rest: whether processes that it leaves behind end with it.
         grace_s: how long after SIGTERM comes SIGKILL.
+        held: a descriptor that is kept open until nothing of it is left that is meant to end,
+            whatever becomes of this process: a lock (see `kapp.aio.filelock`).
 
     Attributes:
         exit_code: once it has ended; negative: the signal that ended it.
@@ -60,6 +62,7 @@ class Process:
         take_rest: bool,
         grace_s: float = GRACE_S,
         on_stdout: Callable[[bytes], None] | None = None,
+        held: int | None = None,
     ) -> None:
         if not Path(directory).is_dir():
             raise KappError(f"there is no directory {directory}")
@@ -77,7 +80,9 @@ class Process:
             self._pipes.append(_Pipe(on_stdout))
         output, stdout = self._pipes[0].end, self._pipes[-1].end
         mode = "take" if take_rest else "leave"
-        words = [str(grace_s), mode, str(stdout if on_stdout is not None else 2), *argv]
+        handed = () if on_stdout is None else (stdout,)
+        kept = () if held is None else (held,)
+        words = [str(grace_s), mode, str(*handed or (2,)), str(*kept or (-1,)), *argv]
         try:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__, *words],
@@ -86,7 +91,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                pass_fds=() if on_stdout is None else (stdout,),
+                pass_fds=(*handed, *kept),
                 start_new_session=True,
                 bufsize=0,
             )
@@ -249,11 +254,13 @@ async def run(
     env: Mapping[str, str],
     on_output: Callable[[bytes], None],
     timeout_s: float,
+    held: int | None = None,
 ) -> tuple[int, bytes]:
     """Run a command to its end; returns its exit code and what it printed to stdout.
 
     `on_output` is told of its stderr. Raises KappError if it cannot be started, takes longer than
-    `timeout_s`, or prints over MAX_STDOUT_BYTES; it is then ended, as it is on cancellation.
+    `timeout_s`, or prints over MAX_STDOUT_BYTES; it is then ended, as it is on cancellation, which
+    does not wait for that: `held` (see `Process`) tells when it has.
     """
     printed = bytearray()
     ended = asyncio.Event()
@@ -271,6 +278,7 @@ async def run(
         on_end=ended.set,
         take_rest=False,
         on_stdout=add,
+        held=held,
     )
     try:
         async with asyncio.timeout(timeout_s):

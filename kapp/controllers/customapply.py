@@ -3,21 +3,28 @@
 What applyCmd prints is the YAML of what it applied, which is then looked up in the cluster. Before
 it runs, its deleteCmd is written to a file beside the engine's other files, so that `kapp down`
 (`kapp.engine.down`) can run it after anything that may have happened since.
+
+Of one resource's commands, one runs at a time: what an applyCmd that was told to end still creates
+is there when deleteCmd starts. Each takes a lock that its keeper holds until the last process of
+it is gone, so this holds for the commands of an engine that was killed, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from kapp import yamlio
-from kapp.aio.process import run
+from kapp.aio.filelock import locked
+from kapp.aio.process import GRACE_S, run
 from kapp.aio.supervise import TaskGroup
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApplyCmd
 from kapp.cluster.apply import resolve
@@ -32,6 +39,8 @@ from kapp.machinery.objects import Object, ObjectKey, display_name, key_of
 from kapp.machinery.status import ApiError
 
 DELETE_TIMEOUT_S = 120.0
+# Three times as long as a command may take to end says that it cannot be ended.
+_END_TIMEOUT_S = 3 * GRACE_S
 _NOT_FOUND = 404
 
 
@@ -80,9 +89,7 @@ class CustomApply:
 
         Raises KappError if it fails, or does not print what it applied.
         """
-        if delete is not None:
-            self._record(name, delete, handle.connection.context)
-        code, printed = await self._run(name, command, handle.connection.context, timeout_s)
+        code, printed = await self._run(name, command, delete, handle.connection.context, timeout_s)
         if code:
             raise ConfigError(
                 f"applyCmd failed with exit code {code}", hint=f"see `kapp logs {name}`"
@@ -120,7 +127,7 @@ class CustomApply:
             self._store.append(span, data)
 
         try:
-            await run_recorded(self._entries[name], self._env, say)
+            await run_recorded(self._records, name, self._entries[name], self._env, say)
             say(b"deleted by deleteCmd\n")
         except KappError as error:
             self._failed.add(name)
@@ -134,18 +141,30 @@ class CustomApply:
             self._enqueue(ObjectKey("", name))
 
     async def _run(
-        self, name: str, command: KubernetesApplyCmd, context: KubeContext, timeout_s: float
+        self,
+        name: str,
+        command: KubernetesApplyCmd,
+        delete: KubernetesApplyCmd | None,
+        context: KubeContext,
+        timeout_s: float,
     ) -> tuple[int, bytes]:
-        kubeconfig = self._kubeconfig(context)
         span = self._store.open(name, LABEL)
+
+        def say(data: bytes) -> None:
+            self._store.append(span, data)
+
         try:
-            return await run(
-                command.args,
-                directory=command.dir or self._directory,
-                env={**self._env, **_added(command), "KUBECONFIG": kubeconfig},
-                on_output=lambda data: self._store.append(span, data),
-                timeout_s=timeout_s,
-            )
+            async with _alone(self._records, name, say) as lock:
+                if delete is not None:
+                    self._record(name, delete, context)
+                return await run(
+                    command.args,
+                    directory=command.dir or self._directory,
+                    env={**self._env, **_added(command), "KUBECONFIG": self._kubeconfig(context)},
+                    on_output=say,
+                    timeout_s=timeout_s,
+                    held=lock,
+                )
         finally:
             self._store.close(span)
 
@@ -173,17 +192,26 @@ def recorded(directory: Path) -> dict[str, Any]:
 
 
 async def run_recorded(
-    entry: dict[str, Any], env: Mapping[str, str], say: Callable[[bytes], None]
+    directory: Path,
+    name: str,
+    entry: dict[str, Any],
+    env: Mapping[str, str],
+    say: Callable[[bytes], None],
 ) -> None:
-    """Run one entry's command in `env` and its own; raises KappError if it fails."""
+    """Run the command of the entry `name` in `env` and its own; raises KappError if it fails.
+
+    Waits until nothing is left of the resource's earlier commands.
+    """
     command = msgspec.convert(entry["command"], KubernetesApplyCmd)
-    code, printed = await run(
-        command.args,
-        directory=command.dir,
-        env={**env, **_added(command), "KUBECONFIG": entry["kubeconfig"]},
-        on_output=say,
-        timeout_s=DELETE_TIMEOUT_S,
-    )
+    async with _alone(directory, name, say) as lock:
+        code, printed = await run(
+            command.args,
+            directory=command.dir,
+            env={**env, **_added(command), "KUBECONFIG": entry["kubeconfig"]},
+            on_output=say,
+            timeout_s=DELETE_TIMEOUT_S,
+            held=lock,
+        )
     say(printed)
     if code:
         raise KappError(f"deleteCmd failed with exit code {code}")
@@ -197,6 +225,18 @@ def forget(directory: Path, name: str) -> None:
 
 
 _FILE = "delete-commands.json"
+
+
+def _alone(
+    directory: Path, name: str, say: Callable[[bytes], None]
+) -> AbstractAsyncContextManager[int]:
+    """For one command of a resource: nothing else of its commands runs. Gives a lock to hold."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return locked(
+        directory / f"deploy-{digest}.lock",
+        timeout_s=_END_TIMEOUT_S,
+        on_wait=lambda: say(b"waiting for what was started before to end\n"),
+    )
 
 
 def _write(directory: Path, entries: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ async def _run_delete_commands(directory: Path, result: DownResult) -> None:
     for name, entry in recorded(directory).items():
         said = bytearray()
         try:
-            await run_recorded(entry, os.environ, said.extend)
+            await run_recorded(directory, name, entry, os.environ, said.extend)
         except KappError as error:
             lines = said.decode("utf-8", "replace").strip().splitlines()
             why = f"{error.one_line()}: {lines[-1]}" if lines else error.one_line()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kapp.aio.process import Process
+from kapp.aio.filelock import locked
+from kapp.aio.process import Process, run
 from kapp.errors import KappError
 
 # A server with a child in its group and one that left it, which all ignore or take SIGTERM.
@@ -111,6 +112,51 @@ async def test_a_flood_leaves_the_loop_free(tmp_path):
     running.process.stop()
     await running.process.gone()
     assert running.process.exit_code == -signal.SIGTERM
+
+
+async def test_a_lock_is_held_until_all_of_a_cancelled_command_is_gone(tmp_path):
+    script = """
+    (trap '' TERM; touch ready; sleep 0.3; sleep 0.3; echo last >> said) &
+    trap 'exit 0' TERM
+    while true; do sleep 0.05; done
+    """
+    waited = []
+
+    def lock(timeout_s=20.0):
+        return locked(tmp_path / "lock", timeout_s=timeout_s, on_wait=lambda: waited.append(1))
+
+    async def command():
+        async with lock() as held:
+            argv, env = ["sh", "-c", script], dict(os.environ)
+            await run(
+                argv, directory=str(tmp_path), env=env, on_output=print, timeout_s=60, held=held
+            )
+
+    task = asyncio.create_task(command())
+    async with asyncio.timeout(20):
+        while not (tmp_path / "ready").exists():
+            await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(KappError, match=r"has not ended within 0\.01 s"):
+        async with lock(0.01):
+            pass
+    async with lock():
+        assert (tmp_path / "said").read_text() == "last\n"
+    assert waited == [1, 1]
+
+
+async def test_what_a_job_leaves_behind_holds_no_lock(tmp_path):
+    async with locked(tmp_path / "lock", timeout_s=0.1, on_wait=lambda: None) as held:
+        argv, env = ["sh", "-c", "sleep 1000 & echo $!"], dict(os.environ)
+        code, printed = await run(
+            argv, directory=str(tmp_path), env=env, on_output=print, timeout_s=20, held=held
+        )
+    assert code == 0
+    async with locked(tmp_path / "lock", timeout_s=20, on_wait=lambda: None):
+        assert alive(int(printed))
+    os.kill(int(printed), signal.SIGKILL)
 
 
 async def test_what_cannot_start_says_why(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,76 @@ def test_a_failing_command_says_where_to_look(project: Project) -> None:
     eventually(lambda: "applyCmd failed with exit code 7" in up.output)
     assert "oops" in up.output
     eventually(lambda: "Error: applyCmd failed" in project.get("kapp", "web"))
+
+
+# Goes on creating after it was told to end, and writes down when it starts and what it made. It
+# prints nothing, because nobody reads that when the engine was killed.
+LINGERING = """
+exec >printed 2>&1
+trap 'sleep 0.3; kubectl create configmap late && echo created >> order; exit 1' TERM
+echo started >> order
+while true; do sleep 0.1; done
+"""
+
+
+@pytest.fixture
+def lingering(project: Project) -> Project:
+    project.write("apply.sh", LINGERING)
+    project.write("map.yaml", "")
+    project.write(
+        "Kappfile",
+        """
+        update_settings(k8s_upsert_timeout_secs=600)
+        k8s_custom_deploy('web', 'sh apply.sh', deps=['map.yaml'],
+            delete_cmd='kubectl delete configmap late --ignore-not-found && echo deleted >> order')
+        """,
+    )
+    return project
+
+
+def order(project: Project) -> list[str]:
+    return project.read("order").split()
+
+
+def _disable(project: Project) -> None:
+    project.run("disable", "web")
+
+
+def _remove(project: Project) -> None:
+    project.write("Kappfile", "print('nothing')\n")
+
+
+def _down(project: Project) -> None:
+    project.run("down")
+
+
+def _kill_and_down(project: Project) -> None:
+    for up in project._ups:
+        up.kill()
+    project.run("down")
+
+
+@pytest.mark.parametrize("end", [_disable, _remove, _down, _kill_and_down])
+def test_what_a_command_creates_to_its_end_is_deleted(
+    lingering: Project, end: Callable[[Project], None]
+) -> None:
+    project = lingering
+    project.up()
+    eventually(lambda: order(project) == ["started"])
+    end(project)
+    eventually(lambda: order(project) == ["started", "created", "deleted"])
+    assert not project.kubectl("get", "configmap", "late", "--ignore-not-found")
+
+
+def test_the_next_command_starts_when_the_last_one_has_ended(lingering: Project) -> None:
+    project = lingering
+    project.up()
+    eventually(lambda: order(project) == ["started"])
+    project.write("map.yaml", "changed")
+    eventually(lambda: order(project) == ["started", "created", "started"])
+    assert "waiting for what was started before to end" in project.run("logs", "web").stdout
+    project.kubectl("delete", "configmap", "late")
+    for up in project._ups:
+        up.kill()
+    project.up()
+    eventually(lambda: order(project) == ["started", "created"] * 2 + ["started"])
