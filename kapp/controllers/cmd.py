@@ -122,6 +122,8 @@ class CmdReconciler:
                 await self._follow(cmd, run, given)
             return None
         self._runs.pop(cmd.name, None)
+        if run is not None and run.stopping and given.digest == status.started_input:
+            status.started_input = ""  # it was stopped half-way, and is wanted again
         if given.digest == status.started_input:
             self._release(cmd.name)  # a turn that it was given while it waited, and needs no more
             status.pending = None

@@ -184,3 +184,37 @@ def test_jobs_run_one_by_one_on_changes_and_failures_show(project: Project) -> N
             (status(project, "cmd", "web:serve").get("running") or {}).get("pid", server) != server
         )
     )
+
+
+def test_a_job_that_is_stopped_and_wanted_again_runs_again(project: Project) -> None:
+    """Wanted again while the first run, which takes its time to end, still runs."""
+    project.write(
+        "job.sh",
+        """
+        trap 'touch told; while [ ! -e end ]; do sleep 0.1; done; exit 1' TERM
+        echo started >> order
+        while [ ! -e finish ]; do sleep 0.1; done
+        """,
+    )
+    kappfile = "local_resource('gen', 'exec sh job.sh >printed 2>&1', env={'A': '%s'})\n"
+    project.write("Kappfile", kappfile % 1)
+    project.up()
+    eventually(lambda: project.read("order") == "started\n")
+
+    project.run("disable", "gen")
+    eventually(lambda: project.read("told") == "")
+    project.run("enable", "gen")
+    (project.directory / "told").unlink()
+    project.write("end", "")
+    eventually(lambda: project.read("order").split() == ["started"] * 2)
+    (project.directory / "end").unlink()
+
+    project.write("Kappfile", kappfile % 2)
+    eventually(lambda: project.read("told") == "")
+    project.write("Kappfile", kappfile % 1)
+    eventually(lambda: "1" in project.get("cmd", "gen", "-o", "jsonpath={.spec.env}"))
+    project.write("end", "")
+    eventually(lambda: project.read("order").split() == ["started"] * 3)
+    project.write("finish", "")
+    eventually(lambda: ready(project, "gen"))
+    assert project.read("order").split() == ["started"] * 3
