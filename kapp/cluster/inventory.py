@@ -17,7 +17,6 @@ pkg/cmd/apply/applyset.go.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import re
@@ -30,6 +29,7 @@ from kapp.cluster.claims import (
     PROJECT_LABEL,
     RECORD_ANNOTATION,
     Claims,
+    applyset_id,
     other_sets_in,
 )
 from kapp.cluster.failures import Rejected
@@ -86,12 +86,6 @@ class MemberKey(NamedTuple):
         """The key of an object whose namespace is filled in."""
         gvk = gvk_of(obj)
         return cls(gvk.group, gvk.kind, *key_of(obj))
-
-
-def applyset_id(name: str, namespace: str) -> str:
-    """The id of the ApplySet whose parent is that ConfigMap (KEP-3659, "ApplySet ID")."""
-    digest = hashlib.sha256(f"{name}.{namespace}.ConfigMap.".encode()).digest()
-    return f"applyset-{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}-v1"
 
 
 def parent_name(project: str) -> str:
@@ -186,9 +180,9 @@ class Inventory:
         async with self._turn:
             yield not self._applies
 
-    async def admit(self, target: Target) -> Object:
+    async def admit(self, target: Target, *, force: bool = False) -> Object:
         """What to send for a target, which is recorded. See `kapp.cluster.claims.Claims`."""
-        return await self._claims.admit(target)
+        return await self._claims.admit(target, force=force)
 
     async def members(self) -> list[Target]:
         """Every object in the cluster that is part of the set. Raises ApiError, Unreachable.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
@@ -110,15 +111,16 @@ class ApplyRun:
         if self._trigger:
             await rerun.prepare(delete=not self.cleared)
             self.cleared = True
+        # A force that was carried out once does not hold for the saves that follow.
+        force = self.given.force and self._trigger
         applied = await apply(
             connection.client,
             targets,
             record=self._inventory.record,
-            admit=self._inventory.admit,
+            admit=partial(self._inventory.admit, force=force),
             on_progress=self._on_progress,
             timeout_s=self._timeout_s,
-            # A force that was carried out once does not hold for the saves that follow.
-            force=self.given.force and self._trigger,
+            force=force,
             mapping=handle.mapping,
         )
         return await rerun.restart(applied) if self._trigger else applied

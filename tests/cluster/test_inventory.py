@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from kapp.cluster import removal
 from kapp.cluster.apply import ApplyError, apply
-from kapp.cluster.inventory import Inventory, MemberKey, applyset_id, parent_name
+from kapp.cluster.claims import applyset_id
+from kapp.cluster.inventory import Inventory, MemberKey, parent_name
 from kapp.errors import ClusterError, Unreachable
 from kapp.machinery.status import ApiError
+from kapp.runtime.client import PatchType
 
 from .world import World, deployment, obj
 
@@ -295,6 +298,75 @@ async def test_a_label_whose_parent_is_gone_claims_nothing(world):
     await world.local.delete(config_maps, "kapp-theirs", "default")
     wanted = await deploy(world, world.inventory(), obj("ConfigMap", "a"))
     assert {MemberKey.of(t.obj) for t in await world.inventory().members()} == wanted
+
+
+def hide_parents(world, times, kinds=("ConfigMap", "Secret")):
+    """As for an account that may list nothing in all namespaces."""
+    for kind in kinds:
+        world.faults += [("list", kind, ApiError(403, "Forbidden", "no rights"))] * times
+
+
+async def test_a_label_whose_parent_cannot_be_looked_for_is_believed_unless_forced(world):
+    placed = obj("ConfigMap", "a", metadata={"namespace": "shared"})
+    theirs, mine = world.inventory("theirs", namespace="theirs"), world.inventory()
+    await deploy(world, theirs, placed)
+    hide_parents(world, 1)
+    with pytest.raises(ApplyError) as caught:
+        await deploy(world, mine, placed)
+    assert caught.value.one_line() == (
+        f"ConfigMap/shared/a: it is labelled as part of another ApplySet ({theirs.id}, by kapp), "
+        "and whether that one still exists cannot be seen: this account may not list ConfigMaps in "
+        "all namespaces (if nobody else deploys it, take it over with `kapp trigger web --force`)"
+    )
+    hide_parents(world, 1)
+    targets = await world.targets(placed, inventory=mine)
+    forced = partial(mine.admit, force=True)
+    await apply(world.client, targets, record=mine.record, admit=forced)
+    assert len(await mine.members()) == 1
+    assert await theirs.members() == []
+    # Its parent is where everybody who may apply the object may look, so force is no use.
+    near = world.inventory("near", namespace="shared")
+    await deploy(world, near, obj("ConfigMap", "b", metadata={"namespace": "shared"}))
+    hide_parents(world, 1)
+    targets = await world.targets(
+        obj("ConfigMap", "b", metadata={"namespace": "shared"}), inventory=mine
+    )
+    with pytest.raises(ApplyError, match="it belongs to the project near"):
+        await apply(world.client, targets, record=mine.record, admit=forced)
+
+
+async def test_who_sees_all_config_maps_knows_that_a_label_of_kapps_is_a_remnant(world):
+    await deploy(world, world.inventory("theirs"), obj("ConfigMap", "a"), obj("ConfigMap", "b"))
+    [config_maps] = {k.resource for k in world.scheme if k.kind == "ConfigMap"}
+    await world.local.delete(config_maps, "kapp-theirs", "default")
+    hide_parents(world, 1, ["Secret"])
+    await deploy(world, world.inventory(), obj("ConfigMap", "a"))
+    # By another tool, it may have its parent in a Secret.
+    labels = {"applyset.kubernetes.io/part-of": "applyset-x-v1"}
+    await world.local.patch(
+        config_maps,
+        "b",
+        obj("ConfigMap", "b", metadata={"labels": labels}),
+        PatchType.APPLY,
+        "default",
+        field_manager="tool",
+        force=True,
+    )
+    hide_parents(world, 1, ["Secret"])
+    with pytest.raises(
+        ApplyError, match=r"\(applyset-x-v1, by tool\).*may not list Secrets in all"
+    ):
+        await deploy(world, world.inventory(), obj("ConfigMap", "b"))
+
+
+async def test_a_limited_account_keeps_what_it_applied_from_the_objects_own_namespace(world):
+    placed = obj("ConfigMap", "a", metadata={"namespace": "one"})
+    await deploy(world, world.inventory(namespace="one"), placed)
+    hide_parents(world, 1)
+    await deploy(world, world.inventory(namespace="two"), placed)
+    assert len(world.faults) == 2  # there was no need to look
+    world.faults.clear()
+    assert await world.inventory(namespace="one").members() == []
 
 
 async def test_a_project_that_moved_to_another_namespace_takes_its_objects_along(world):

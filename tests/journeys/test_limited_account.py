@@ -68,7 +68,7 @@ def test_up_save_and_down(developer: Project) -> None:
         developer.write("kubernetes.yaml", web("two"))
         eventually(lambda: page(port) == "two\n")
         eventually(lambda: "Applied" in developer.get("kapp", "web", "--no-headers"))
-        assert "error" not in up.output
+        assert "error: " not in up.output
         assert "forbidden" not in up.output
         up.interrupt()
         developer.run("down")
@@ -81,3 +81,27 @@ def test_up_save_and_down(developer: Project) -> None:
         return left == ["configmap/kube-root-ca.crt"]
 
     eventually(is_empty)
+
+
+def test_what_may_be_anothers_is_taken_over_when_forced_only(developer: Project) -> None:
+    """The label is that of a project that is recorded where this account may not look."""
+    label = "applyset.kubernetes.io/part-of=applyset-elsewhere-v1"
+    developer.kubectl("create", "configmap", "web-config", "--from-literal=key=theirs")
+    developer.kubectl("label", "configmap", "web-config", label)
+    developer.write("config.yaml", _CONFIG)
+    developer.write("Kappfile", "k8s_yaml('config.yaml')\n")
+    up = developer.up()
+
+    def held() -> str:
+        return developer.kubectl("get", "configmap", "web-config", "-o", "jsonpath={.data.key}")
+
+    try:
+        eventually(lambda: "may not list ConfigMaps and Secrets in all namespaces" in up.output)
+        assert held() == "theirs"
+        assert "kapp trigger uncategorized --force" in up.output
+        developer.run("trigger", "uncategorized", "--force")
+        eventually(lambda: held() == "value")
+    finally:
+        developer.close()
+    developer.run("down")
+    eventually(lambda: "web-config" not in developer.kubectl("get", "configmaps", "-o", "name"))
