@@ -257,7 +257,7 @@ _NORMAL: list[tuple[str, str]] = [
     (r'^ *"generation": \d+,\n|^[-+ ]*generation: \d+\n', ""),
     (r'"generation":\d+, ?| ?generation:\d+', ""),
     (r"\bgen-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "gen-SUFFIX"),
-    (r"(?<=\S)[ \t]+(?:\d+[smh])+$", " AGE"),
+    (r"(?<=\S)[ \t]+(?:\d+[smh])+(?=[ \t]|$)", "  AGE"),
     (r"(?<=\S)[ \t]{2,}(?=\S)", "  "),
     (r"/tmp/(LIVE|MERGED)-\d+", r"/tmp/\1"),
     (r"/tmp/kubectl-edit-\d+\.yaml", "/tmp/EDIT"),

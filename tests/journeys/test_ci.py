@@ -125,7 +125,7 @@ def test_every_ending(project: Project, runs: Runs) -> None:
     runs.start("kappfile", "k8s_yml('all.yaml')\n")
     runs.start("empty", "print('nothing')\n")
     late = _pods("Deployment", "late", "echo still loading; sleep 1000", NEVER_READY)
-    runs.start("timeout", ALL, late, "--timeout", "8s")
+    runs.start("timeout", ALL, late, "--timeout", "15s")
     slow = _pods("Deployment", "slow", "sleep 1000", NEVER_READY)
     runs.start("settings", f"{ALL}ci_settings(readiness_timeout='3s')\n", slow)
 
@@ -146,7 +146,7 @@ def test_every_ending(project: Project, runs: Runs) -> None:
     assert "Kappfile:1" in told["kappfile"]
     assert "did you mean `k8s_yaml`?" in told["kappfile"]
     assert "declares no resources" in told["empty"]
-    assert "error: late: Timeout: not done within 8 s: " in told["timeout"]
+    assert "error: late: Timeout: not done within 15 s: " in told["timeout"]
     assert "[main] still loading" in told["timeout"]
     assert "error: slow: Timeout: not ready 3 s after its apply: " in told["settings"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -46,12 +45,12 @@ def test_it_is_followed_changed_and_disabled(deployed: Project, port: int) -> No
     eventually(lambda: page(port) == "two\n")
     project.run("disable", "web")
     eventually(lambda: deployments(project) == "")
-    assert project.read("deleted") == "gone\n"
+    eventually(lambda: project.read("deleted") == "gone\n")
     project.run("enable", "web")
     eventually(lambda: page(port) == "two\n")
     project.write("Kappfile", "print('nothing')\n")
     eventually(lambda: deployments(project) == "")
-    assert project.read("deleted") == "gone\n" * 2
+    eventually(lambda: project.read("deleted") == "gone\n" * 2)
 
 
 def test_down_runs_its_delete_command_after_a_kill(deployed: Project) -> None:
@@ -61,7 +60,7 @@ def test_down_runs_its_delete_command_after_a_kill(deployed: Project) -> None:
     project.write("Kappfile", "broken(")
     project.run("down")
     assert deployments(project) == ""
-    assert Path(project.directory / "deleted").read_text() == "gone\n"
+    eventually(lambda: project.read("deleted") == "gone\n")
     assert "nothing to delete" in project.run("down").stderr
 
 

@@ -106,7 +106,8 @@ def test_the_panel_fits_and_survives_resizing(project: Project, columns: int, co
     terminal = Terminal(columns, 24)
     with up_on(terminal, project) as process:
         # and the Kappfile, which is a resource too
-        eventually(terminal.shows(f"{count + 1} resources:", f"{count} ready"))
+        # and the Kappfile, which is a resource too; 200 are a minute's work for a busy real node
+        eventually(terminal.shows(f"{count + 1} resources:", f"{count} ready"), within_s=120)
         other = 200 if columns == 80 else 80
         terminal.resize(other, 30)
         eventually(terminal.shows("─" * (other - 1), f"{count} ready"))
