@@ -21,9 +21,10 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Target, silent
+from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Progress, Target, silent
 from kapp.cluster.claims import (
     ID_LABEL,
     PROJECT_LABEL,
@@ -42,7 +43,7 @@ from kapp.cluster.prepare import (
     RESOURCE_ANNOTATION,
     without_injected,
 )
-from kapp.cluster.removal import Left, Removal, delete_in_order
+from kapp.cluster.removal import Left, Removal, delete_in_order, until_answered
 from kapp.machinery.objects import (
     Object,
     Resource,
@@ -71,6 +72,8 @@ _CONCURRENCY = 16
 _TRUST_S = 60.0
 # Pods have 30 s of grace by default; twice that says something is stuck.
 DOWN_TIMEOUT_S = 60.0
+# For the record alone, when all else is gone at the last moment.
+_LAST_S = 5.0
 
 
 class MemberKey(NamedTuple):
@@ -252,22 +255,35 @@ class Inventory:
 
         With `wait`, each class is gone before the next is begun, and `timeout_s` bounds the whole;
         what is not gone then is reported with what holds it. The parent stays as long as there is
-        a member, so that another `down` goes on from there.
+        a member, so that another `down` goes on from there. A cluster that is not well is asked
+        again as long; without `wait`, once.
         Raises ApiError, Unreachable when the members cannot be listed.
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        deadline = asyncio.get_running_loop().time() + timeout_s if wait else None
+
+        def on_trouble(why: str) -> None:
+            on_progress(Progress("the inventory", "retrying", why))
+
+        divide = partial(self._divided, delete_namespaces=delete_namespaces)
+        going, kept = await until_answered(divide, deadline, on_trouble)
+        done = await delete_in_order(
+            self._client, going, deadline=deadline, on_progress=on_progress
+        )
+        if not kept and not done.left:
+            if deadline is not None:
+                deadline += _LAST_S
+            await until_answered(self._delete_parent_of_nothing, deadline, on_trouble)
+        return Removal(done.deleted, done.left, kept)
+
+    async def _divided(self, *, delete_namespaces: bool) -> tuple[list[Target], list[Left]]:
+        """The members: those to delete, and those to keep."""
         going, kept = [], []
         for target in await self.members():
             if why := await self._why_kept(target, delete_namespaces=delete_namespaces):
                 kept.append(Left(display_name(target.obj), why))
             else:
                 going.append(target)
-        done = await delete_in_order(
-            self._client, going, deadline=deadline if wait else None, on_progress=on_progress
-        )
-        if not kept and not done.left:
-            await self._delete_parent_of_nothing()
-        return Removal(done.deleted, done.left, kept)
+        return going, kept
 
     async def _why_kept(self, target: Target, *, delete_namespaces: bool) -> str:
         if why := _kept(target, delete_namespaces=delete_namespaces):

@@ -1,17 +1,19 @@
 """Deletes objects in order, by UID, and tells what is left and why.
 
-Called by `kapp.cluster.inventory`, which decides what is to go.
+Where there is a deadline, a cluster that is not well for a moment is asked again until then, and
+nothing is waited for after it. Called by `kapp.cluster.inventory`, which decides what is to go.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from kapp.cluster.apply import OnProgress, Progress, Target, silent
+from kapp.cluster.failures import Retry, judge
 from kapp.cluster.order import batches, delete_class
-from kapp.errors import KappError
+from kapp.errors import KappError, Unreachable
 from kapp.machinery.objects import Object, display_name, key_of, metadata_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client
@@ -20,6 +22,8 @@ from kapp.runtime.client import Client
 _CONCURRENCY = 16
 _POLL_S = 0.05
 _MAX_POLL_S = 1.0
+_NO_ANSWER = "the cluster does not answer"
+T = TypeVar("T")
 
 
 class Left(NamedTuple):
@@ -71,6 +75,37 @@ async def delete_in_order(
     return Removal(deleted, left)
 
 
+async def until_answered(
+    call: Callable[[], Awaitable[T]],
+    deadline: float | None,
+    on_trouble: Callable[[str], None],
+) -> T:
+    """What `call()` gives; while the cluster is not well, tried again until `deadline` (loop time).
+
+    Without a deadline, it is called once. `on_trouble` is told why it is called again. Raises
+    KappError: what the cluster refuses, or the last trouble at the deadline.
+    """
+    if deadline is None:
+        return await call()
+    trouble: KappError = Unreachable(_NO_ANSWER)
+    delay_s = _POLL_S
+    try:
+        async with asyncio.timeout_at(deadline):
+            while True:
+                try:
+                    return await call()
+                except (ApiError, Unreachable) as error:
+                    verdict = judge(error, {}, exists=False)
+                    if not isinstance(verdict, Retry):
+                        raise
+                    trouble = error
+                    on_trouble(verdict.why)
+                    await asyncio.sleep(max(delay_s, verdict.after_s))
+                    delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+    except TimeoutError:
+        raise trouble from None
+
+
 class _Removal:
     """One run of `delete_in_order`."""
 
@@ -86,16 +121,21 @@ class _Removal:
         self._on_progress(Progress(name, "deleting"))
         async with self._limit:
             try:
-                why = await self._ask(target)
+                await until_answered(
+                    lambda: self._ask(target),
+                    self._deadline,
+                    lambda why: self._on_progress(Progress(name, "retrying", why)),
+                )
             except KappError as e:
                 return e.message
-        if why is None and self._deadline is not None:
+        why = None
+        if self._deadline is not None:
             why = await self._until_gone(target, self._deadline)
         if why is None:
             self._on_progress(Progress(name, "deleted"))
         return why
 
-    async def _ask(self, target: Target) -> str | None:
+    async def _ask(self, target: Target) -> None:
         namespace, name = key_of(target.obj)
         # Foreground, so that a workload is gone only when its pods are.
         propagation = "Background" if self._deadline is None else "Foreground"
@@ -106,11 +146,10 @@ class _Removal:
         except ApiError as e:
             # 409: another object has the name by now, and that one is not ours.
             if e.code not in (404, 409):
-                return e.message
-        return None
+                raise
 
     async def _until_gone(self, target: Target, deadline: float) -> str | None:
-        why, delay_s = "the cluster does not answer", _POLL_S
+        why, delay_s = _NO_ANSWER, _POLL_S
         name = display_name(target.obj)
         try:
             async with asyncio.timeout_at(deadline):

@@ -266,6 +266,40 @@ async def test_down_says_what_holds_and_goes_on_next_time(world, monkeypatch):
     assert world.names("Secret") == []
 
 
+async def test_down_asks_a_cluster_that_is_not_well_again(world, monkeypatch):
+    monkeypatch.setattr(removal, "_POLL_S", 0.001)
+    await deploy(world, world.inventory(), deployment(), obj("Secret", "s"))
+    busy = ApiError(503, "ServiceUnavailable", "not well")
+    for verb, kind in (("get", "ConfigMap"), ("list", "Secret"), ("delete", "Deployment")):
+        world.faults += [(verb, kind, busy), (verb, kind, Unreachable("no answer"))]
+    world.faults += [("delete", "ConfigMap", busy)]
+    steps = []
+    done = await world.inventory().delete_all(on_progress=steps.append)
+    assert done == (["Deployment/default/web", "Secret/default/s"], [], [])
+    assert world.names("ConfigMap") == []
+    assert {s.message for s in steps if s.state == "retrying"} == {"not well", "no answer"}
+
+
+@pytest.mark.parametrize("verb", ["list", "delete"])
+async def test_down_ends_in_time_though_the_cluster_never_answers(world, monkeypatch, verb):
+    await deploy(world, world.inventory(), deployment())
+
+    async def hang(called, kind, _name):
+        if (called, kind) == (verb, "Deployment"):
+            await asyncio.Event().wait()
+
+    world.hooks.append(hang)
+    down = world.inventory().delete_all(timeout_s=0.05)
+    async with asyncio.timeout(20):
+        if verb == "list":
+            with pytest.raises(Unreachable, match="the cluster does not answer"):
+                await down
+        else:
+            assert [tuple(one) for one in (await down).left] == [
+                ("Deployment/default/web", "the cluster does not answer")
+            ]
+
+
 async def test_down_without_waiting_only_asks(world):
     await deploy(world, world.inventory(), deployment(), obj("Secret", "s"))
     world.calls.clear()
