@@ -50,6 +50,11 @@ class TaskGroup:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_error(task.get_name(), error)
 
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until the tasks there are have ended by themselves, at most so long."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
     async def close(self) -> None:
         """Cancel every task and wait until each has ended. Safe to call twice."""
         self._closed = True

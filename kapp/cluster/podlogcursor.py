@@ -11,6 +11,9 @@ held until `resume`, so that what lies between can be read first, by a `branch`,
 container's previous instance. A line that broke off in the middle comes again, or, if nobody has
 it any more, never: it is then delivered as it was.
 
+What a kubelet has to say itself ("unable to retrieve container logs for …") comes as a last line
+without a timestamp: that is no line of the container, but a `remark`.
+
 Source of the format: pkg/kubelet/kuberuntime/logs/logs.go (`2006-01-02T15:04:05.000000000Z07:00`,
 a space, the line). Other servers trim zeros of the fraction, or give an offset; both are read.
 """
@@ -26,18 +29,23 @@ MAX_LINE_BYTES = 256 * 1024
 """Of one line; what is over is cut and said. A line without end must not fill the memory."""
 
 _CUT = b" [line cut by kapp]"
+_STAMP_BYTES = 64
+"""No timestamp is longer."""
+
 _NANOSECONDS = 1_000_000_000
 
 
 class LogBatch(NamedTuple):
     """Complete lines, each ending in a newline, timestamps taken off.
 
-    `time` is the last line's timestamp as the server wrote it, "" if it had none.
+    `time` is the last line's timestamp as the server wrote it, "" if it had none; `stamps` are
+    those of all lines, separated by newlines.
     """
 
     data: bytes
     lines: int
     time: str
+    stamps: bytes
 
 
 class LogCursor:
@@ -45,6 +53,7 @@ class LogCursor:
 
     Attributes:
         strayed: whether lines are held, since the last one delivered did not come before them.
+        remark: what the server said last instead of a line, "" once another response begins.
     """
 
     def __init__(self, since: datetime | None = None) -> None:
@@ -59,6 +68,7 @@ class LogCursor:
         self._partial_bytes = 0
         self._line_is_cut = False
         self.strayed = False
+        self.remark = ""
         self._held: list[bytes] = []
 
     @property
@@ -71,10 +81,10 @@ class LogCursor:
 
     def begin(self) -> None:
         """A new response starts; the incomplete line of the one before should come again."""
-        self.strayed, self._held = False, []
+        self.strayed, self._held, self.remark = False, [], ""
         partial = b"".join(self._partial)
         # Not if lines already delivered were still coming, or not even its timestamp had come
-        if b" " in partial and not self._skipping:
+        if b" " in partial and not self._skipping and not self._is_remark(partial):
             self._broken_off = partial
         self._drop_partial()
         self._skipping = bool(self._last)
@@ -147,6 +157,8 @@ class LogCursor:
         self._line_is_cut = False
 
     def _deliver(self, lines: list[bytes]) -> LogBatch | None:
+        while lines and self._is_remark(lines[-1]):
+            self.remark = lines.pop().decode("utf-8", "replace")
         if self.strayed:
             self._held += lines
             return None
@@ -158,14 +170,20 @@ class LogCursor:
             if not lines[0].startswith(self._broken_off):
                 lines.insert(0, self._broken_off)
             self._broken_off = b""
-        last = lines[-1].partition(b" ")[0]
+        last, stamps = lines[-1].partition(b" ")[0], b""
         if not _is_timestamp(last):
             last = b""  # a server that ignores `timestamps`: the text is all there is
         if last:
             self._remember(last, lines)
-            lines = [line.partition(b" ")[2] for line in lines]
+            parts = [line.partition(b" ") for line in lines]
+            stamps = b"\n".join([part[0] for part in parts])
+            lines = [part[2] for part in parts]
         lines.append(b"")
-        return LogBatch(b"\n".join(lines), len(lines) - 1, last.decode())
+        return LogBatch(b"\n".join(lines), len(lines) - 1, last.decode(), stamps)
+
+    def _is_remark(self, line: bytes) -> bool:
+        """Whether a line has no timestamp, though this server gives them."""
+        return bool(self._last) and not _is_timestamp(line[:_STAMP_BYTES].partition(b" ")[0])
 
     def _remember(self, last: bytes, lines: list[bytes]) -> None:
         if last != self._last:
@@ -175,7 +193,9 @@ class LogCursor:
             if not (line.startswith(prefix) or line == last):
                 break
             self._last_count += 1
-        self._newest = max(self._newest, timestamp_ns(last))
+        # Two streams of a container: their lines may be a little out of order.
+        greatest = max(lines).partition(b" ")[0]
+        self._newest = max(self._newest, timestamp_ns(last), timestamp_ns(greatest))
 
     def _skip(self, lines: list[bytes]) -> list[bytes]:
         for index, line in enumerate(lines):

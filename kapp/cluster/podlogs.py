@@ -14,7 +14,6 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import Protocol
 
 import aiohttp
@@ -49,7 +48,8 @@ class PodLog:
         namespace: of the pod.
         pod: its name.
         container: its name; restarts of it are one log.
-        since: lines from before are left out; None for the whole log.
+        cursor: where to go on; it may be another one's, who follows no more.
+        gone: whether the pod is no more, so that its name may be another one's by now.
         ended: whether the container has terminated and will not run again, as far as is known now.
         on_error: told what is wrong, in plain words, and "" when it is well again.
         on_gap: told that lines may be missing before the next batch, and why.
@@ -62,7 +62,8 @@ class PodLog:
         pod: str,
         container: str,
         *,
-        since: datetime | None = None,
+        cursor: LogCursor | None = None,
+        gone: Callable[[], bool] = lambda: False,
         ended: Callable[[], bool] = lambda: False,
         on_error: Callable[[str], None] = lambda _: None,
         on_gap: Callable[[str], None] = lambda _: None,
@@ -70,7 +71,8 @@ class PodLog:
         self._open_stream = open_stream
         self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         self._container = container
-        self._cursor = LogCursor(since)
+        self._cursor = cursor or LogCursor()
+        self._gone = gone
         self._ended = ended
         self._on_error = on_error
         self._on_gap = on_gap
@@ -91,7 +93,7 @@ class PodLog:
                     delay_s = _RETRY_FIRST_S
                     yield batch
                 read_to_end = True
-                self._tell("")
+                self._tell(self._cursor.remark)
             except ApiError as error:
                 if error.code in (404, 410) or (error.code == 400 and was_ended):
                     return  # the pod is gone; or its container never ran
@@ -99,7 +101,7 @@ class PodLog:
                     self._tell(error.one_line())
             except KappError as error:
                 self._tell(error.one_line())
-            if read_to_end and was_ended:
+            if self._gone() or (read_to_end and was_ended):
                 last = self._cursor.end()
                 if last is not None:
                     yield last

@@ -28,6 +28,7 @@ from kapp.api.v1alpha1.podlogstream import (
     PodLogStreamTemplateSpec,
 )
 from kapp.api.v1alpha1.portforward import PortForward, PortForwardSpec
+from kapp.cluster.podcontainers import SIDECARS
 from kapp.cluster.pods import is_current, summarize
 from kapp.controllers.podsource import Found, PodSources
 from kapp.machinery.objects import ObjectKey, format_micro_time
@@ -109,7 +110,9 @@ class KubernetesDiscoveryReconciler:
 
     async def _ensure_streams(self, discovery: KubernetesDiscovery) -> None:
         """One stream per pod; those of pods that are gone are deleted."""
-        template = discovery.spec.pod_log_stream_template_spec or PodLogStreamTemplateSpec()
+        template = discovery.spec.pod_log_stream_template_spec or PodLogStreamTemplateSpec(
+            ignore_containers=list(SIDECARS)
+        )
         wanted = {}
         for pod in discovery.status.pods:
             name = f"{discovery.name}-{pod.namespace}-{pod.name}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -21,22 +22,29 @@ from kapp.api.v1alpha1.podlogstream import (
     PodLogStream,
     PodLogStreamSpec,
 )
+from kapp.cluster.podcontainers import followed, has_ended_for_good
+from kapp.cluster.podlogcursor import LogCursor
 from kapp.cluster.podlogs import PodLog
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.podsource import PODS, PodSources
 from kapp.errors import KappError
 from kapp.logs.store import LogStore
-from kapp.machinery.objects import Object, ObjectKey, parse_time
+from kapp.machinery.objects import Object, ObjectKey, parse_time, uid_of
 from kapp.machinery.status import ApiError
 
 # A pod whose containers are not known yet, or that nobody watches, is looked at this often.
 LOOK_INTERVAL_S = 1.0
+# What a pod that is gone has printed may still be on its way.
+DRAIN_S = 30.0
+# Containers whose place in their log is remembered after their object.
+_PLACES_KEPT = 1000
 _NOT_FOUND = 404
 
 
 class _Container(msgspec.Struct):
     """How following one container goes."""
 
+    cursor: LogCursor
     active: bool = True
     terminated: bool = False
     error: str = ""
@@ -47,10 +55,12 @@ class _Stream(msgspec.Struct):
 
     uid: str
     spec: PodLogStreamSpec
+    resource: str
     tasks: TaskGroup
     containers: dict[str, _Container]
     pod: Object
     handle: ClusterHandle
+    gone: bool = False
 
 
 class PodLogStreamReconciler:
@@ -78,6 +88,9 @@ class PodLogStreamReconciler:
         self._store = store
         self._enqueue = enqueue
         self._streams: dict[str, _Stream] = {}
+        self._gone = TaskGroup("logs of pods that are gone")
+        # By resource, pod and container: so that no line comes twice when the object is another one
+        self._places: dict[tuple[str, str, str], LogCursor] = {}
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Follow the containers there are, and write down how that goes."""
@@ -90,8 +103,7 @@ class PodLogStreamReconciler:
             or obj.spec != stream.spec
             or handle is not stream.handle
         ):
-            del self._streams[key.name]
-            await stream.tasks.close()
+            await self._leave(key.name, stream)
             stream = None
         if obj is None:
             return None
@@ -110,6 +122,16 @@ class PodLogStreamReconciler:
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             await stream.tasks.close()
+        await self._gone.close()
+
+    async def _leave(self, name: str, stream: _Stream) -> None:
+        """Follow no more; a pod that is gone is read to its end."""
+        del self._streams[name]
+        if self._is_gone(stream):
+            stream.gone = True
+            self._gone.spawn(_read_out(stream.tasks), name)
+        else:
+            await stream.tasks.close()
 
     async def _follow(
         self, key: ObjectKey, obj: PodLogStream, stream: _Stream | None, handle: ClusterHandle
@@ -120,17 +142,22 @@ class PodLogStreamReconciler:
             return LOOK_INTERVAL_S
         if pod is None:
             # Its owner deletes this object in a moment; what was read stays.
-            return None
+            return LOOK_INTERVAL_S
         obj.status.error = ""
+        if stream is not None and uid_of(pod) != uid_of(stream.pod):
+            await self._leave(key.name, stream)  # another pod by the same name
+            stream = None
         if stream is None:
+            resource = obj.metadata.annotations.get(RESOURCE_ANNOTATION) or obj.name
             tasks = TaskGroup(f"logs of {key.name}")
-            stream = _Stream(obj.metadata.uid, obj.spec, tasks, {}, pod, handle)
+            stream = _Stream(obj.metadata.uid, obj.spec, resource, tasks, {}, pod, handle)
             self._streams[key.name] = stream
         stream.pod = pod
-        for name in _wanted(obj.spec, pod):
+        spec = obj.spec
+        for name in followed(pod, only=spec.only_containers, ignore=spec.ignore_containers):
             if name not in stream.containers:
-                stream.containers[name] = _Container()
-                stream.tasks.spawn(self._read(key, obj, stream, name, handle), name)
+                stream.containers[name] = _Container(self._place(stream, name))
+                stream.tasks.spawn(self._read(key, stream, name), name)
         obj.status.container_statuses = [
             ContainerLogStreamStatus(
                 name=name, active=one.active, terminated=one.terminated, error=one.error
@@ -151,23 +178,33 @@ class PodLogStreamReconciler:
         except KappError as error:
             return error.one_line()
 
-    async def _read(
-        self, key: ObjectKey, obj: PodLogStream, stream: _Stream, name: str, handle: ClusterHandle
-    ) -> None:
-        state, spec = stream.containers[name], obj.spec
-        resource = obj.metadata.annotations.get(RESOURCE_ANNOTATION) or obj.name
-        span = self._store.open(resource, name)
+    def _place(self, stream: _Stream, container: str) -> LogCursor:
+        """Where a container's log was read to, else its beginning."""
+        key = (stream.resource, uid_of(stream.pod), container)
+        place = self._places.pop(key, None)
+        if place is None:
+            since = stream.spec.since_time
+            place = LogCursor(parse_time(since) if since else None)
+        self._places[key] = place
+        while len(self._places) > _PLACES_KEPT:
+            del self._places[next(iter(self._places))]
+        return place
+
+    async def _read(self, key: ObjectKey, stream: _Stream, name: str) -> None:
+        state, spec = stream.containers[name], stream.spec
+        span = self._store.open(stream.resource, name)
 
         def on_error(text: str) -> None:
             state.error = text
             self._enqueue(key)
 
         log = PodLog(
-            handle.connection.client.stream,
+            stream.handle.connection.client.stream,
             spec.namespace,
             spec.pod,
             name,
-            since=parse_time(spec.since_time) if spec.since_time else None,
+            cursor=state.cursor,
+            gone=lambda: stream.gone or self._is_gone(stream),
             ended=partial(self._has_ended, stream, name),
             on_error=on_error,
             on_gap=lambda text: self._store.append(span, f"… {text}\n".encode(), level="warn"),
@@ -175,37 +212,37 @@ class PodLogStreamReconciler:
         try:
             async with aclosing(log.follow()) as batches:
                 async for batch in batches:
-                    time = parse_time(batch.time) if batch.time else None
-                    self._store.append(span, batch.data, time=time)
+                    self._store.append(span, batch.data, time=_time(batch.time))
         finally:
             self._store.close(span)
             state.active, state.terminated = False, True
             self._enqueue(key)
+
+    def _is_gone(self, stream: _Stream) -> bool:
+        """Whether the pod is no more, as far as it is watched."""
+        spec = stream.spec
+        source = self._sources.known(spec.cluster)
+        newest = source.pod(spec.namespace, spec.pod) if source is not None else None
+        if newest is not None:
+            return uid_of(newest) != uid_of(stream.pod)
+        return source is not None and source.knows(spec.namespace)
 
     def _has_ended(self, stream: _Stream, name: str) -> bool:
         """Whether a container has terminated for good, by the newest that is known of its pod."""
         spec = stream.spec
         source = self._sources.known(spec.cluster)
         newest = source.pod(spec.namespace, spec.pod) if source is not None else None
-        pod = newest or stream.pod
-        status = pod.get("status") or {}
-        if status.get("phase") in ("Succeeded", "Failed"):
-            return True
-        policy = (pod.get("spec") or {}).get("restartPolicy", "Always")
-        for part in ("initContainerStatuses", "containerStatuses"):
-            for one in status.get(part) or ():
-                ended = (one.get("state") or {}).get("terminated")
-                if one.get("name") == name and ended is not None:
-                    good = ended.get("exitCode") == 0
-                    done = part.startswith("init") or policy == "OnFailure"
-                    return policy == "Never" or (good and done)
-        return False
+        return has_ended_for_good(newest or stream.pod, name)
 
 
-def _wanted(spec: PodLogStreamSpec, pod: Object) -> list[str]:
-    pod_spec = pod.get("spec") or {}
-    containers = [*(pod_spec.get("initContainers") or ()), *(pod_spec.get("containers") or ())]
-    names = [str(one.get("name")) for one in containers]
-    if spec.only_containers:
-        return [name for name in names if name in spec.only_containers]
-    return [name for name in names if name not in spec.ignore_containers]
+def _time(text: str) -> datetime | None:
+    """None too for what only looks like a time."""
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None
+
+
+async def _read_out(tasks: TaskGroup) -> None:
+    await tasks.wait(DRAIN_S)
+    await tasks.close()

@@ -136,6 +136,11 @@ class PodSource:
             else next((one for one in reflector.list() if key_of(one).name == name), None)
         )
 
+    def knows(self, namespace: str) -> bool:
+        """Whether all pods of a namespace have been listed once, and are watched since."""
+        reflector = self._reflectors.get(namespace)
+        return reflector is not None and reflector.synced.is_set()
+
     def error(self, name: str) -> str:
         """Why the pods of `name` are not known now, or ""."""
         interest = self._interests.get(name)

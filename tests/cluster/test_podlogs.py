@@ -94,6 +94,39 @@ def test_the_last_words_of_a_container_that_was_replaced() -> None:
     assert batch.data == b"panic: no\nstarted\n"
 
 
+def test_what_the_kubelet_says_itself_is_no_line() -> None:
+    remark = b"unable to retrieve container logs for containerd://0123"
+    log = [(START_NS, b"one"), (START_NS, b"two")]
+    cursor = LogCursor()
+    cursor.begin()
+    assert cursor.feed(answer(log, "") + remark) is not None
+    assert cursor.end() is None
+    assert cursor.remark == remark.decode()
+    for ending in (b"", b"\n"):
+        cursor.begin()
+        assert cursor.remark == ""
+        assert cursor.feed(remark + ending) is None
+        assert not cursor.strayed
+    cursor.begin()
+    batch = cursor.feed(answer([*log, (START_NS + 1, b"three")], ""))
+    assert batch is not None
+    assert batch.data == b"three\n"
+    assert batch.stamps == stamp(START_NS + 1)
+
+
+def test_two_streams_that_are_a_little_out_of_order() -> None:
+    log = [(START_NS, b"one"), (START_NS + 7, b"two"), (START_NS + 5, b"three")]
+    cursor = LogCursor()
+    cursor.begin()
+    batch = cursor.feed(answer(log, ""))
+    assert batch is not None
+    assert batch.stamps.split(b"\n") == [stamp(ns) for ns, _ in log]
+    cursor.begin()
+    batch = cursor.feed(answer([*log, (START_NS + 9, b"four")], ""))
+    assert batch is not None
+    assert batch.data == b"four\n"
+
+
 def test_a_line_without_end_is_cut_and_counts_as_one() -> None:
     cursor = LogCursor()
     cursor.begin()
@@ -199,8 +232,9 @@ async def log_and_client() -> AsyncIterator[tuple[FakeLog, RemoteClient]]:
 
 
 class Following:
-    def __init__(self, log: FakeLog, client: RemoteClient) -> None:
+    def __init__(self, log: FakeLog, client: RemoteClient, cursor: LogCursor | None = None) -> None:
         self.data = b""
+        self.gone = False
         self.errors: list[str] = []
         self.gaps: list[str] = []
         self.pod_log = PodLog(
@@ -208,6 +242,8 @@ class Following:
             "default",
             "p",
             "main",
+            cursor=cursor,
+            gone=lambda: self.gone,
             ended=lambda: log.ended,
             on_error=self.errors.append,
             on_gap=self.gaps.append,
@@ -313,3 +349,33 @@ async def test_what_a_container_printed_before_a_restart_that_nobody_saw(
     assert len(following.gaps) == 1
     log.end()
     await following.wait()
+
+
+async def test_another_follower_goes_on_where_one_stopped(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    cursor = LogCursor()
+    log.write(b"one")
+    before = Following(log, client, cursor)
+    await until(lambda: before.data == b"one\n")
+    before.task.cancel()
+    log.write(b"two")
+    after = Following(log, client, cursor)
+    await until(lambda: after.data == b"two\n")
+    log.end()
+    await after.wait()
+
+
+async def test_a_name_that_is_another_pods_by_now(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.write(b"one")
+    following = Following(log, client)
+    await until(lambda: following.data == b"one\n")
+    following.gone = True
+    log.restart()  # the answer ends
+    log.write(b"another pod's")
+    assert await following.wait() == b"one\n"
+    assert len(log.requests) == 1

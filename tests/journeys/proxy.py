@@ -60,6 +60,8 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._changed = asyncio.Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._connection: Connection | None = None
         self._runner: web.AppRunner | None = None
         self._port = 0
@@ -77,6 +79,10 @@ class Proxy:
     def obey(self, rule: Rule | None) -> None:
         """Follow another rule; what hangs goes on."""
         self._call(self._set(rule, self._upstream))
+
+    def hold_logs(self, held: bool) -> None:
+        """Whether what containers print stays here for now."""
+        self._call(self._hold(held))
 
     def lead_to(self, upstream: str) -> None:
         """Be another cluster, at the same address."""
@@ -103,6 +109,12 @@ class Proxy:
         self._rule, self._upstream = rule, upstream
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def _hold(self, held: bool) -> None:
+        if held:
+            self._flowing.clear()
+        else:
+            self._flowing.set()
 
     async def _listen(self) -> None:
         self._connection = Connection(kubeconfig.load(self._upstream))
@@ -167,6 +179,8 @@ class Proxy:
                 if answer:
                     await response.prepare(request)
                 async for chunk in upstream.content.iter_any():
+                    if request.path.endswith("/log"):
+                        await self._flowing.wait()
                     if answer:
                         await response.write(chunk)
                 if answer:

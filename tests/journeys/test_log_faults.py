@@ -1,0 +1,88 @@
+"""No line is lost and none comes twice, whatever breaks while containers print at full rate.
+
+KAPP_TEST_LOG_ROUNDS repeats the faults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import KAPP, Project, eventually, watching
+from .printing import Printed, printer
+from .proxy import Proxy
+
+ROUNDS = int(os.environ.get("KAPP_TEST_LOG_ROUNDS", "1"))
+
+
+@pytest.fixture
+def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
+    """In front of the project's cluster."""
+    made = Proxy(tmp_path, project.cluster_kubeconfig)
+    made.come_back()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
+    """The project, as typed by somebody who reaches the cluster through the proxy."""
+    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
+    made = Project(project.directory, environment, project.namespace)
+    yield made
+    made.close()
+
+
+def test_restarts_rollouts_cuts_and_an_api_server_that_is_away(
+    behind: Project, proxy: Proxy
+) -> None:
+    project = behind
+    project.write("web.yaml", printer("0"))
+    project.write("Kappfile", "k8s_yaml('web.yaml')\n")
+    project.up()
+    eventually(lambda: "web" in project.get("uiresources", "-o", "name"))
+    with watching(project, [KAPP, "logs", "-f", "web"]) as output:
+        printed = Printed(output)
+        eventually(lambda: printed.read().instances("0") == 2)  # one has failed, the next one runs
+        for number in range(ROUNDS):
+            before = printed.lines
+            proxy.go_away()
+            proxy.come_back()
+            eventually(lambda before=before: printed.read().lines > before + 1000)
+            before = printed.lines
+            proxy.go_away()
+            eventually(lambda: "connection refused" in project.get("podlogstreams"))
+            proxy.come_back()
+            eventually(lambda before=before: printed.read().lines > before + 1000)
+            # a rollout; what the old pod printed arrives when it is long gone
+            proxy.hold_logs(True)
+            project.write("web.yaml", printer(f"{number + 1}"))
+            eventually(lambda number=number: pods(project) == [f"{number + 1}"])
+            proxy.hold_logs(False)
+            eventually(lambda number=number: printed.read().over(f"{number}") == 1)
+            eventually(lambda number=number: printed.read().instances(f"{number + 1}") == 2)
+    assert "…" not in output.read_text(errors="replace")
+
+
+def test_pods_that_take_each_others_name(project: Project) -> None:
+    project.write("web.yaml", printer("0", kind="StatefulSet"))
+    project.write("Kappfile", "k8s_yaml('web.yaml')\n")
+    project.up()
+    eventually(lambda: "web" in project.get("uiresources", "-o", "name"))
+    with watching(project, [KAPP, "logs", "-f", "web"]) as output:
+        printed = Printed(output)
+        for number in range(2 * ROUNDS):
+            eventually(lambda number=number: printed.read().instances(f"{number}") == 2)
+            project.write("web.yaml", printer(f"{number + 1}", kind="StatefulSet"))
+            eventually(lambda number=number: printed.read().over(f"{number}") == 1)
+    assert "…" not in output.read_text(errors="replace")
+
+
+def pods(project: Project) -> list[str]:
+    """The versions of the pods there are."""
+    items = json.loads(project.kubectl("get", "pods", "-o", "json"))["items"]
+    return [pod["spec"]["containers"][0]["env"][0]["value"] for pod in items]
