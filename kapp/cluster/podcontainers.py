@@ -28,19 +28,23 @@ def has_ended_for_good(pod: Object, name: str) -> bool:
     By its own restartPolicy, if it has one, else by the pod's; rules (`restartPolicyRules`) may
     start it again whatever its code was, so only the pod's end counts for it.
     """
-    status = pod.get("status") or {}
-    if status.get("phase") in ("Succeeded", "Failed"):
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
-    code = _exit_code(status, name)
+    ended = (_status(pod, name).get("state") or {}).get("terminated")
     kind, spec = next((found for found in _containers(pod) if found[1].get("name") == name), _NONE)
-    if code is None or spec.get("restartPolicyRules"):
+    if ended is None or spec.get("restartPolicyRules"):
         return False
     policy = (pod.get("spec") or {}).get("restartPolicy", "Always")
     if spec.get("restartPolicy"):
         policy = spec["restartPolicy"]
     elif kind == "initContainers" and policy == "Always":
         policy = "OnFailure"
-    return policy == "Never" or (policy == "OnFailure" and code == 0)
+    return policy == "Never" or (policy == "OnFailure" and not ended.get("exitCode"))
+
+
+def restarts_of(pod: Object, name: str) -> int:
+    """How often a container was started again."""
+    return int(_status(pod, name).get("restartCount") or 0)
 
 
 _NONE: tuple[str, Mapping[str, Any]] = ("", {})
@@ -53,11 +57,9 @@ def _containers(pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield kind, one
 
 
-def _exit_code(status: Mapping[str, Any], name: str) -> int | None:
-    """With which code a container has ended; None if it has not."""
-    for part in ("initContainerStatuses", "containerStatuses"):
-        for one in status.get(part) or ():
-            ended = (one.get("state") or {}).get("terminated")
-            if one.get("name") == name and ended is not None:
-                return int(ended.get("exitCode") or 0)
-    return None
+def _status(pod: Object, name: str) -> Mapping[str, Any]:
+    """A container's entry in the pod's status, {} if there is none yet."""
+    status = pod.get("status") or {}
+    parts = ("initContainerStatuses", "containerStatuses")
+    entries = (one for part in parts for one in status.get(part) or ())
+    return next((one for one in entries if one.get("name") == name), {})

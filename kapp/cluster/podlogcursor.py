@@ -72,6 +72,11 @@ class LogCursor:
         self._held: list[bytes] = []
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever delivered."""
+        return not self._last
+
+    @property
     def since_time(self) -> str:
         """The `sinceTime` of the next request, "" for the whole log."""
         if self._last:

@@ -4,13 +4,15 @@ The PodLogStream controller makes a `PodLog` for each container and appends what
 log store. A quiet container costs nothing: no timer runs while a response is open.
 
 A restart makes the server answer with the log of the new instance; what the old one printed after
-the last line read is then asked for with `previous=true`. What is not to be had any more (two
+the last line read is then asked for with `previous=true`. So it is at the very first, for a
+container that failed before anybody could ask for its log. What is not to be had any more (two
 restarts, or a rotation, while the connection was broken) is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +28,9 @@ _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 5.0
 """Between requests: a container that is just starting is asked for again soon, one that the server
 does not give is not asked for all the time."""
+
+_PREVIOUS_TRIES = 5
+"""For the log of an instance that must be there: just after a restart, kubelets may not know it."""
 
 __all__ = ["LogBatch", "OpenStream", "PodLog"]
 
@@ -50,6 +55,8 @@ class PodLog:
         container: its name; restarts of it are one log.
         cursor: where to go on; it may be another one's, who follows no more.
         gone: whether the pod is no more, so that its name may be another one's by now.
+        restarts: how often the container was started again; None if what it printed before the
+            instance that runs now does not matter.
         ended: whether the container has terminated and will not run again, as far as is known now.
         on_error: told what is wrong, in plain words, and "" when it is well again.
         on_gap: told that lines may be missing before the next batch, and why.
@@ -64,6 +71,7 @@ class PodLog:
         *,
         cursor: LogCursor | None = None,
         gone: Callable[[], bool] = lambda: False,
+        restarts: Callable[[], int] | None = None,
         ended: Callable[[], bool] = lambda: False,
         on_error: Callable[[str], None] = lambda _: None,
         on_gap: Callable[[str], None] = lambda _: None,
@@ -73,10 +81,16 @@ class PodLog:
         self._container = container
         self._cursor = cursor or LogCursor()
         self._gone = gone
+        self._restarts = restarts
         self._ended = ended
         self._on_error = on_error
         self._on_gap = on_gap
         self._error = ""
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """The container may be another way than when it was asked for last: do not wait."""
+        self._hurry.set()
 
     async def follow(self) -> AsyncGenerator[LogBatch, None]:
         """Batches of new lines, until the container has ended and its log is read, or it is gone.
@@ -108,8 +122,14 @@ class PodLog:
                 return
             # A log that ended just now is asked for once more at once, to be sure of its last lines
             if not (read_to_end and self._ended()):
-                await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
+                await self._pause(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(delay_s * 2, _RETRY_MOST_S)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()
 
     async def _read(self) -> AsyncGenerator[LogBatch, None]:
         """One request. Ends when the server ends it."""
@@ -117,8 +137,14 @@ class PodLog:
         if self._cursor.since_time:
             params["sinceTime"] = self._cursor.since_time
         async with self._open_stream(self._path, params=params) as response:
-            self._cursor.begin()
             self._tell("")
+            if self._cursor.is_new and self._restarts is not None:
+                if self._restarts() > 1:
+                    self._on_gap("lines may be missing here: the container restarted several times")
+                async for earlier in self._read_previous():
+                    yield earlier
+            # Only now: should the instance before be the one that this answers for, all is skipped
+            self._cursor.begin()
             async for chunk in response.content.iter_any():
                 batch = self._cursor.feed(chunk)
                 if self._cursor.strayed:
@@ -130,22 +156,21 @@ class PodLog:
 
     async def _read_previous(self) -> AsyncGenerator[LogBatch, None]:
         """What the instance before this one printed after the last line that was read."""
-        branch = self._cursor.branch()
-        branch.begin()
-        params = {"container": self._container, "previous": "true", "timestamps": "true"}
-        params["sinceTime"] = self._cursor.since_time
-        try:
-            async with self._open_stream(self._path, params=params) as response:
-                async for chunk in response.content.iter_any():
-                    batch = branch.feed(chunk)
-                    if branch.strayed:
-                        break
-                    if batch is not None:
-                        self._cursor.adopt(branch)
-                        yield batch
-        except ApiError as error:
-            if error.code not in (400, 404):  # there was none, or it is gone
-                raise
+        tries = 1 if self._cursor.is_new else _PREVIOUS_TRIES
+        while True:
+            branch, there = self._cursor.branch(), True
+            try:
+                async for batch in self._read_other(branch):
+                    self._cursor.adopt(branch)
+                    yield batch
+            except ApiError as error:
+                if error.code not in (400, 404):
+                    raise
+                there = False  # there was none, or it is gone
+            tries -= 1
+            if not tries or (there and not branch.remark):
+                break
+            await asyncio.sleep(_RETRY_FIRST_S)
         found = branch.found
         last = branch.resume() if branch.strayed else branch.end()
         if not found:
@@ -156,6 +181,20 @@ class PodLog:
         if last is not None:
             self._cursor.adopt(branch)
             yield last
+
+    async def _read_other(self, branch: LogCursor) -> AsyncGenerator[LogBatch, None]:
+        """The previous instance's log, until it is over or strays."""
+        branch.begin()
+        params = {"container": self._container, "previous": "true", "timestamps": "true"}
+        if branch.since_time:
+            params["sinceTime"] = branch.since_time
+        async with self._open_stream(self._path, params=params) as response:
+            async for chunk in response.content.iter_any():
+                batch = branch.feed(chunk)
+                if branch.strayed:
+                    break
+                if batch is not None:
+                    yield batch
 
     def _tell(self, error: str) -> None:
         if error != self._error:

@@ -29,6 +29,7 @@ from kapp.api.v1alpha1.meta import (
     ObjectMeta,
     RestartOn,
 )
+from kapp.api.v1alpha1.podlogstream import PodLogStreamTemplateSpec
 from kapp.api.v1alpha1.portforward import Forward, PortForwardTemplateSpec
 from kapp.api.v1alpha1.probe import Probe
 from kapp.api.v1alpha1.session import SessionCISpec
@@ -59,6 +60,7 @@ def apply_of(
             timeout=f"{settings.upsert_timeout_s:g}s",
             kubernetes_discovery_template_spec=_discovery_template(resource),
             port_forward_template_spec=_forward_template(resource) if forwards else None,
+            pod_log_stream_template_spec=_log_template(resource),
             discovery_strategy="selectors-only"
             if resource.discovery_strategy == "selectors-only"
             else "",
@@ -69,6 +71,15 @@ def apply_of(
             pod_readiness="" if resource.pod_readiness == "wait" else resource.pod_readiness,
             links=[Link(url=link.url, name=link.name) for link in resource.links],
         ),
+    )
+
+
+def _log_template(resource: KubernetesResource) -> PodLogStreamTemplateSpec | None:
+    only, ignore = resource.only_containers, resource.ignore_containers
+    if only is None and ignore is None:
+        return None
+    return PodLogStreamTemplateSpec(
+        only_containers=list(only or ()), ignore_containers=list(ignore or ())
     )
 
 

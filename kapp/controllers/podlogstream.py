@@ -22,14 +22,14 @@ from kapp.api.v1alpha1.podlogstream import (
     PodLogStream,
     PodLogStreamSpec,
 )
-from kapp.cluster.podcontainers import followed, has_ended_for_good
+from kapp.cluster.podcontainers import followed, has_ended_for_good, restarts_of
 from kapp.cluster.podlogcursor import LogCursor
 from kapp.cluster.podlogs import PodLog
 from kapp.controllers.connections import ClusterHandle, Connections
 from kapp.controllers.podsource import PODS, PodSources
 from kapp.errors import KappError
 from kapp.logs.store import LogStore
-from kapp.machinery.objects import Object, ObjectKey, parse_time, uid_of
+from kapp.machinery.objects import Object, ObjectKey, key_of, metadata_of, parse_time, uid_of
 from kapp.machinery.status import ApiError
 
 # A pod whose containers are not known yet, or that nobody watches, is looked at this often.
@@ -72,6 +72,7 @@ class PodLogStreamReconciler:
         sources: the pods.
         store: where the lines go.
         enqueue: wakes a key.
+        now: wall time.
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class PodLogStreamReconciler:
         sources: PodSources,
         store: LogStore,
         enqueue: Callable[[ObjectKey], None],
+        now: Callable[[], datetime],
     ) -> None:
+        self._began = now().replace(microsecond=0)  # as precise as a pod's time
         self._objects = objects
         self._connections = connections
         self._sources = sources
@@ -205,15 +208,19 @@ class PodLogStreamReconciler:
             name,
             cursor=state.cursor,
             gone=lambda: stream.gone or self._is_gone(stream),
+            restarts=partial(self._restarts, stream, name) if self._is_ours(stream.pod) else None,
             ended=partial(self._has_ended, stream, name),
             on_error=on_error,
             on_gap=lambda text: self._store.append(span, f"… {text}\n".encode(), level="warn"),
         )
+        source = self._sources.known(spec.cluster)
+        stop = source.listen(key_of(stream.pod), log.hurry) if source is not None else _nothing
         try:
             async with aclosing(log.follow()) as batches:
                 async for batch in batches:
                     self._store.append(span, batch.data, time=_time(batch.time))
         finally:
+            stop()
             self._store.close(span)
             state.active, state.terminated = False, True
             self._enqueue(key)
@@ -234,6 +241,16 @@ class PodLogStreamReconciler:
         newest = source.pod(spec.namespace, spec.pod) if source is not None else None
         return has_ended_for_good(newest or stream.pod, name)
 
+    def _restarts(self, stream: _Stream, name: str) -> int:
+        source, spec = self._sources.known(stream.spec.cluster), stream.spec
+        newest = source.pod(spec.namespace, spec.pod) if source is not None else None
+        return restarts_of(newest or stream.pod, name)
+
+    def _is_ours(self, pod: Object) -> bool:
+        """Whether a pod was made in kapp's time; of others, what printed before is no matter."""
+        created = _time(metadata_of(pod).get("creationTimestamp") or "")
+        return created is not None and created >= self._began
+
 
 def _time(text: str) -> datetime | None:
     """None too for what only looks like a time."""
@@ -241,6 +258,10 @@ def _time(text: str) -> datetime | None:
         return parse_time(text) if text else None
     except ValueError:
         return None
+
+
+def _nothing() -> None:
+    return None
 
 
 async def _read_out(tasks: TaskGroup) -> None:

@@ -80,6 +80,19 @@ class PodSource:
         self._chains: dict[str, tuple[Owner, ...]] = {}
         self._pods_of_uid: dict[str, dict[str, Object]] = {}
         self._finished: dict[str, Object] = {}
+        self._listeners: dict[ObjectKey, set[Callable[[], None]]] = {}
+
+    def listen(self, pod: ObjectKey, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have `changed` called when a watched pod changes; returns how to stop that."""
+        self._listeners.setdefault(pod, set()).add(changed)
+
+        def stop() -> None:
+            listeners = self._listeners.get(pod, set())
+            listeners.discard(changed)
+            if not listeners:
+                self._listeners.pop(pod, None)
+
+        return stop
 
     def follow(
         self,
@@ -185,6 +198,8 @@ class PodSource:
                 self._wake(name)
 
     def _on_change(self, change: ChangeType, pod: Object, _old: Object | None) -> None:
+        for changed in list(self._listeners.get(key_of(pod), ())):
+            changed()
         uid = uid_of(pod)
         if change == "DELETED" and _ran_to_its_end(pod):
             self._finished[uid] = pod

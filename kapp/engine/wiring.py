@@ -277,6 +277,7 @@ class Wiring:
             self._pods,
             self._store,
             self._waker("podlogstream"),
+            self._now,
         )
         self._add(
             "podlogstream",

@@ -106,6 +106,8 @@ class KubernetesResource(msgspec.Struct, frozen=True):
         delete_cmd: what deletes those.
         deps: absolute paths whose change runs `apply_cmd` again.
         attach: what is followed instead of applying anything.
+        only_containers: those whose logs are followed; None for all but the ignored.
+        ignore_containers: those whose logs are not; None for service meshes' sidecars.
         location: `path:line` of the call that declared the first object.
     """
 
@@ -125,6 +127,8 @@ class KubernetesResource(msgspec.Struct, frozen=True):
     delete_cmd: Command | None = None
     deps: tuple[Path, ...] = ()
     attach: Attach | None = None
+    only_containers: tuple[str, ...] | None = None
+    ignore_containers: tuple[str, ...] | None = None
     location: str = ""
 
 

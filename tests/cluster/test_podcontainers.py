@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kapp.cluster.podcontainers import followed, has_ended_for_good
+from kapp.cluster.podcontainers import followed, has_ended_for_good, restarts_of
 
 ONCE = {"name": "first"}
 SIDECAR = {"name": "proxy", "restartPolicy": "Always"}
@@ -67,3 +67,10 @@ def test_a_containers_own_policy() -> None:
     rules = {**never, "restartPolicyRules": [{"action": "Restart"}]}
     assert not has_ended_for_good(pod("Always", {"main": 1}, rules), "main")
     assert not has_ended_for_good(pod("Always", {}), "unknown")
+
+
+def test_how_often_one_was_started_again() -> None:
+    one = pod("Always", {"main": 1})
+    assert restarts_of(one, "main") == restarts_of(one, "unknown") == 0
+    one["status"]["containerStatuses"][0]["restartCount"] = 3
+    assert restarts_of(one, "main") == 3

@@ -168,6 +168,7 @@ class FakeLog:
         self.more = asyncio.Event()
         self.ended = False
         self.status = 0
+        self.unknown_previous = 0
         self.requests: list[dict[str, str]] = []
         self.transports: set[asyncio.Transport] = set()
 
@@ -198,7 +199,8 @@ class FakeLog:
         since = request.query.get("sinceTime", "")
         from_ns = timestamp_ns(since.encode()) if since else 0
         if "previous" in request.query:
-            if self.previous is None:
+            self.unknown_previous -= 1
+            if self.previous is None or self.unknown_previous >= 0:
                 return web.json_response({"kind": "Status", "code": 400}, status=400)
             return web.Response(body=answer(self.previous, since))
         response = web.StreamResponse()
@@ -234,7 +236,7 @@ async def log_and_client() -> AsyncIterator[tuple[FakeLog, RemoteClient]]:
 class Following:
     def __init__(self, log: FakeLog, client: RemoteClient, cursor: LogCursor | None = None) -> None:
         self.data = b""
-        self.gone = False
+        self.gone, self.restarts = False, 0
         self.errors: list[str] = []
         self.gaps: list[str] = []
         self.pod_log = PodLog(
@@ -244,6 +246,7 @@ class Following:
             "main",
             cursor=cursor,
             gone=lambda: self.gone,
+            restarts=lambda: self.restarts,
             ended=lambda: log.ended,
             on_error=self.errors.append,
             on_gap=self.gaps.append,
@@ -332,6 +335,7 @@ async def test_what_a_container_printed_before_a_restart_that_nobody_saw(
     log.cut()
     log.write(b"last words")
     log.restart()
+    log.unknown_previous = 2  # the kubelet has not noticed yet
     log.write(b"again")
     await until(lambda: following.data == b"one\nlast words\nagain\n")
     log.restart()  # while it is followed: nothing is missing, nothing comes twice
@@ -378,4 +382,53 @@ async def test_a_name_that_is_another_pods_by_now(
     log.restart()  # the answer ends
     log.write(b"another pod's")
     assert await following.wait() == b"one\n"
-    assert len(log.requests) == 1
+    assert len(log.requests) == 2  # the log, and that of an instance before, at the beginning
+
+
+async def test_a_container_that_failed_before_anybody_asked(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.status = 400
+    following = Following(log, client)
+    await until(lambda: len(log.requests) >= 2)
+    log.write(b"no such file")
+    log.restart()
+    log.status = 0
+    following.pod_log.hurry()
+    await until(lambda: following.data == b"no such file\n")  # the new instance is silent
+    log.write(b"well")
+    await until(lambda: following.data == b"no such file\nwell\n")
+    assert following.gaps == []
+    log.end()
+    await following.wait()
+
+
+async def test_a_container_that_failed_twice_before_anybody_asked(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.write(b"one")
+    log.restart()
+    log.write(b"two")
+    following = Following(log, client)
+    following.restarts = 2
+    await until(lambda: following.data == b"one\ntwo\n")
+    assert len(following.gaps) == 1
+    log.end()
+    await following.wait()
+
+
+async def test_an_instance_that_ends_between_two_questions(
+    log_and_client: tuple[FakeLog, RemoteClient],
+) -> None:
+    log, client = log_and_client
+    log.write(b"one")
+    log.write(b"two")
+    log.previous = log.lines  # it ended just now: both requests answer with its log
+    following = Following(log, client)
+    await until(lambda: following.data == b"one\ntwo\n")
+    log.write(b"three")
+    await until(lambda: following.data == b"one\ntwo\nthree\n")
+    log.end()
+    assert await following.wait() == b"one\ntwo\nthree\n"

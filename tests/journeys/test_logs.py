@@ -101,3 +101,52 @@ def messages(output: Path, container: str) -> list[str]:
             if entry["source"] == container:
                 found.append(entry["message"])
     return found
+
+
+def test_which_containers_are_followed(project: Project) -> None:
+    containers = "".join(
+        f"      - {{name: {name}, image: 'busybox:1.36', command: [sh, -c, '{code}']}}\n"
+        for name, code in (
+            ("main", "echo main; sleep 3600"),
+            ("metrics", "echo metrics; sleep 3600"),
+            ("istio-proxy", "echo mesh; sleep 3600"),
+        )
+    )
+    project.write(
+        "web.yaml",
+        f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      automountServiceAccountToken: false
+      containers:
+{containers}""",
+    )
+    project.write("Kappfile", "k8s_yaml('web.yaml')\nk8s_resource('web', new_name='app')\n")
+    project.up()
+
+    def said() -> list[str]:
+        text = project.run("logs", "app", "--json").stdout
+        return sorted(m for m in map(_message, text.splitlines()) if "applied" not in m)
+
+    eventually(lambda: said() == ["main", "metrics"])
+    # what was read already is not read again
+    by_name = "k8s_yaml('web.yaml')\nk8s_resource('web', new_name='app', {})\n"
+    project.write("Kappfile", by_name.format("ignore_containers=['metrics']"))
+    eventually(lambda: said() == ["main", "mesh", "metrics"])
+    streams = project.get("podlogstreams", "-o", "json")
+    (stream,) = json.loads(streams)["items"]
+    assert [one["name"] for one in stream["status"]["containerStatuses"]] == ["main", "istio-proxy"]
+    project.write("Kappfile", by_name.format("only_containers=['metrics']"))
+    eventually(lambda: "metrics" in project.get("podlogstreams", "-o", "jsonpath={..name}"))
+    assert said() == ["main", "mesh", "metrics"]
+
+
+def _message(line: str) -> str:
+    return str(json.loads(line)["message"])

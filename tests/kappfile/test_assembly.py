@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kapp.kappfile.errors import KappfileError
+
 Obj = dict[str, Any]
 
 
@@ -480,6 +482,23 @@ def test_repeated_calls_merge(go):
     assert resource.trigger_mode == "auto"
     assert resource.auto_init is False
     assert resource.discovery_strategy == "selectors-only"
+
+
+def test_containers_whose_logs_are_followed(go):
+    declare = "k8s_yaml('kubernetes.yaml')\nk8s_resource('example-go'"
+    (resource,) = go.run(f"{declare})").resources
+    assert (resource.only_containers, resource.ignore_containers) == (None, None)
+    (resource,) = go.run(f"{declare}, only_containers='a')").resources
+    assert resource.only_containers == ("a",)
+    twice = (
+        f"{declare}, ignore_containers='a')\n{declare.splitlines()[1]}, ignore_containers=['b'])"
+    )
+    (resource,) = go.run(twice).resources
+    assert resource.ignore_containers == ("a", "b")
+    (resource,) = go.run(f"{declare}, ignore_containers=[])").resources
+    assert resource.ignore_containers == ()
+    with pytest.raises(KappfileError, match="exclude each other"):
+        go.run(f"{declare}, only_containers='a', ignore_containers='b')")
 
 
 def test_unknown_dependency_warns(go):

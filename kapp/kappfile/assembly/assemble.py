@@ -11,7 +11,7 @@ Pure: called by `kapp.kappfile.evaluate` at the end of an evaluation.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -285,7 +285,7 @@ def _with_options(resource: KubernetesResource, calls: list[ResourceOptions]) ->
     labels: dict[str, None] = {}
     deps: dict[str, None] = {}
     selectors: list[dict[str, str]] = []
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for call in calls:
         forwards += call.port_forwards
         links += call.links
@@ -295,6 +295,9 @@ def _with_options(resource: KubernetesResource, calls: list[ResourceOptions]) ->
         for name in ("trigger_mode", "auto_init", "discovery_strategy"):
             if getattr(call, name) is not None:
                 changes[name] = getattr(call, name)
+        for name in ("only_containers", "ignore_containers"):
+            if (names := getattr(call, name)) is not None:
+                changes[name] = (*(changes.get(name) or ()), *names)
     return msgspec.structs.replace(
         resource,
         port_forwards=tuple(forwards),

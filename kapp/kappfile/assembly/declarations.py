@@ -58,6 +58,8 @@ class ResourceOptions(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] = ()
     labels: tuple[str, ...] = ()
     discovery_strategy: DiscoveryStrategy | None = None
+    only_containers: tuple[str, ...] | None = None
+    ignore_containers: tuple[str, ...] | None = None
     frames: Sequence[Frame] = ()
 
 

@@ -120,6 +120,8 @@ def k8s_resource(
     links: Value = (),
     labels: Value = (),
     discovery_strategy: Value = "",
+    only_containers: Value = None,
+    ignore_containers: Value = None,
 ) -> None:
     """Configure a resource, or make one of objects that run no pods. May be called repeatedly.
 
@@ -136,7 +138,14 @@ def k8s_resource(
         links: URLs, `link(…)`, or a list.
         labels: names to group resources by.
         discovery_strategy: `'default'`, or `'selectors-only'` to find pods by labels alone.
+        only_containers: names of the containers whose logs are followed.
+        ignore_containers: those that are not, instead of the sidecars of Istio and Linkerd.
     """
+    if only_containers and ignore_containers:
+        raise KappfileError(
+            "k8s_resource: only_containers and ignore_containers exclude each other",
+            hint="name those to follow, or those to leave out",
+        )
     call.session.declared.options.append(
         ResourceOptions(
             workload=optional_string("workload", workload),
@@ -158,6 +167,8 @@ def k8s_resource(
                 "DiscoveryStrategy | None",
                 choice("discovery_strategy", discovery_strategy, DISCOVERY_STRATEGIES),
             ),
+            only_containers=_names("only_containers", only_containers),
+            ignore_containers=_names("ignore_containers", ignore_containers),
             frames=call.frames,
         )
     )
@@ -350,3 +361,7 @@ def trigger_mode(call: Call, trigger_mode: Value) -> None:
         raise KappfileError(f"may be called once; it was called at {where}")
     declared.trigger_mode = cast("TriggerMode", one_of("trigger_mode", trigger_mode, TRIGGER_MODES))
     declared.trigger_mode_frames = call.frames
+
+
+def _names(argument: str, value: Value) -> tuple[str, ...] | None:
+    return None if value is None else tuple(strings(argument, value))
