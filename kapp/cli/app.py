@@ -17,11 +17,11 @@ from kapp.cli import (
     doctor,
     down,
     edit,
-    get,
     kubeconfig,
     logs,
     patch,
     projects,
+    reading,
     switching,
     trigger,
     up,
@@ -37,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -53,7 +54,10 @@ def root(
 
 
 app.command("up")(up.up)
-app.command("get")(get.get)
+app.command("get")(reading.get)
+app.command("describe")(reading.describe)
+app.command("explain")(reading.explain)
+app.command("api-resources")(reading.api_resources)
 app.command("logs")(logs.logs)
 app.command("down")(down.down)
 app.command("ci")(ci.ci)

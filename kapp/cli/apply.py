@@ -32,7 +32,10 @@ def apply(
     output: Output = "",
     file: File = "",
 ) -> None:
-    """Make objects as manifests say: `kapp apply -f portforward.yaml`. They last as the engine."""
+    """Make objects of kapp's API as manifests say.
+
+    They last as long as the engine.
+    """
     from kapp.cli.objects.apply import run
 
     run(

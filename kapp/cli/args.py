@@ -24,7 +24,10 @@ def args(
     clear: Annotated[bool, typer.Option("--clear", help="Take all arguments away.")] = False,
     file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
 ) -> None:
-    """Show the Kappfile's arguments, or replace them: `kapp args -- --flag value`."""
+    """Show or replace the arguments of the Kappfile.
+
+    For example: kapp args -- --flag value
+    """
     instance = running_instance(file)
     wanted = [*(words or ()), *(context.obj or ())]
     if clear and wanted:

@@ -47,10 +47,11 @@ def ci(
     ] = "",
     namespace: Annotated[str, typer.Option("--namespace", help="For objects that name none.")] = "",
 ) -> int:
-    """Run what the Kappfile says until every server is ready and every Job is done.
+    """Run the Kappfile until all is ready and done, for CI.
 
-    Ends with 0 then, else with 1: at the first failure, or when it takes too long. What it applied
-    stays. Words after `--` are the Kappfile's arguments.
+    That is, every server is ready and every Job done: it ends with 0 then, else with 1, at the
+    first failure or when it takes too long. What it applied stays. Words after `--` are the
+    Kappfile's arguments.
     """
     _check_duration(timeout)
     quickstart.begin()

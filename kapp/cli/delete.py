@@ -32,7 +32,10 @@ def delete(
     output: Annotated[str, typer.Option("-o", "--output", help="`name` or nothing.")] = "",
     file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
 ) -> None:
-    """Delete objects: `kapp delete pf web`. What an object of the Kappfile owns is made afresh."""
+    """Delete objects: `kapp delete pf web`.
+
+    What the Kappfile declares is made afresh.
+    """
     from kapp.cli.objects.delete import run
 
     run(

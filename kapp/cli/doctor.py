@@ -27,6 +27,7 @@ _LEAST_FREE_MIB = 50
 # One directory of a project is one watch; a large Kappfile with its charts needs some hundreds.
 _LEAST_WATCHES = 1024
 _CLUSTER_TIMEOUT_S = 10.0
+_UNREACHABLE = "is it running, and is the network up? another one: --context NAME"
 _PROGRAMS = {
     "helm": "the builtin helm() needs it",
     "kustomize": "the builtin kustomize() needs it or kubectl",
@@ -52,9 +53,9 @@ def doctor(
         str, typer.Option("--namespace", help="Where the rights are looked at.")
     ] = "",
 ) -> None:
-    """Look at this machine, the cluster and your rights there, and say what is wrong.
+    """Look at this machine and the cluster for what is wrong.
 
-    Changes nothing. Ends with 1 if something will not work.
+    Also at your rights there. Changes nothing. Ends with 1 if something will not work.
     """
     failed = False
     for finding in _findings(kube_context, namespace):
@@ -164,9 +165,9 @@ async def _ask(context: KubeContext) -> list[Finding]:
             rights = await _rights(connection, context.namespace)
     except TimeoutError:
         text = f"{where} did not answer within {_CLUSTER_TIMEOUT_S:.0f} s"
-        return [Finding("cluster", "fail", text, "is it running, and is the network up?")]
+        return [Finding("cluster", "fail", text, _UNREACHABLE)]
     except KappError as error:
-        return [Finding("cluster", "fail", str(error), error.hint or "")]
+        return [Finding("cluster", "fail", str(error), error.hint or _UNREACHABLE)]
     finally:
         await connection.close()
     findings = [Finding("cluster", "ok", f"{where}, Kubernetes {info.version}")]

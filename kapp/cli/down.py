@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from kapp.cli.engines import kappfile_path
 from kapp.cli.render import EXIT_DONE, EXIT_FAILED, say
 from kapp.cli.target import EMBEDDED, Target, choose, embedded_directory, start_embedded
-from kapp.errors import KappError
+from kapp.errors import KappError, UsageError
 from kapp.instance import KAPPFILE, Instance
 
 if TYPE_CHECKING:
@@ -35,13 +36,17 @@ def down(
         bool, typer.Option("--delete-namespaces", help="Namespaces that kapp applied go too.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(help="Seconds to wait until everything is gone.")
-    ] = DEFAULT_TIMEOUT_S,
+        str, typer.Option(help="How long to wait until everything is gone, such as 2m or 90s.")
+    ] = "2m",
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Return when all is gone, or at once.")
     ] = True,
 ) -> int:
-    """Delete everything that kapp applied for this Kappfile, and nothing else."""
+    """Delete what kapp applied for this Kappfile, nothing else.
+
+    Needs neither a running engine nor a Kappfile that can be evaluated.
+    """
+    timeout_s = _seconds(timeout)
     instance = Instance(_kappfile(file))
     target = _target(instance, cluster, kube_context)
     if target is None:
@@ -55,11 +60,23 @@ def down(
         context=target.load(),
         delete_namespaces=delete_namespaces,
         wait=wait,
-        timeout_s=timeout,
+        timeout_s=timeout_s,
         on_progress=show_progress,
         on_stopped=lambda pid: say(f"stopped the engine (process {pid})"),
     )
     return report(asyncio.run(deleting))
+
+
+def _seconds(text: str) -> float:
+    """A duration as Go writes it, or seconds. Raises UsageError."""
+    from kapp.api.durations import parse_duration
+
+    with contextlib.suppress(ValueError):
+        return float(text)
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--timeout {text} is no duration", hint="such as 90s or 2m") from error
 
 
 def _kappfile(option: str) -> str:

@@ -14,7 +14,10 @@ def edit(
     output: Output = "",
     file: File = "",
 ) -> None:
-    """Change an object in your editor ($KUBE_EDITOR, $VISUAL or $EDITOR)."""
+    """Change an object in your editor.
+
+    That is $KUBE_EDITOR, $VISUAL or $EDITOR.
+    """
     from kapp.cli.objects.edit import run
 
     run(names=names, output=output, file=file)

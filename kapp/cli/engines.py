@@ -14,6 +14,8 @@ from kapp.instance import KAPPFILE, Instance, all_instances, find_kappfile
 
 # Plenty for an engine that is alive on the same machine.
 _CONNECT_TIMEOUT_S = 5.0
+# It answers at once, or not at all; but kubeconfig waits until the API's own port is open.
+_ANSWER_S = 5.0
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -78,10 +80,8 @@ def connect(instance: Instance, timeout_s: float | None) -> http.client.HTTPConn
     try:
         connection.connect()
     except OSError as error:
-        raise KappError(
-            f"the engine of {instance.kappfile} does not answer: {error}",
-            hint="look at the terminal where `kapp up` runs, or start it again",
-        ) from error
+        connection.close()
+        raise _no_answer(instance, error) from error
     connection.sock.settimeout(timeout_s)
     return connection
 
@@ -101,22 +101,45 @@ def request(
     `streaming` waits for each part of the answer for ever. Raises KappError if nothing answers or
     the answer is no success, nor one of the `allowed` codes.
     """
-    connection = _UnixConnection(instance.socket)
-    try:
-        payload = None if body is None else json.dumps(body)
-        headers = {"Content-Type": content_type} if payload else {}
-        connection.request(method, path, payload, headers)
-        if streaming:
-            connection.sock.settimeout(None)
-        response = connection.getresponse()
-    except OSError as error:
-        raise KappError(
-            f"the engine of {instance.kappfile} does not answer: {error}",
-            hint="look at the terminal where `kapp up` runs, or start it again",
-        ) from error
+    timeout_s = None if streaming else _ANSWER_S
+    response = send(instance, method, path, body, content_type=content_type, timeout_s=timeout_s)
     if response.status >= http.client.BAD_REQUEST and response.status not in allowed:
-        raise KappError(_message_of(response.read()) or f"the engine answered {response.status}")
+        with response:
+            text = _message_of(response.read())
+        raise KappError(text or f"the engine answered {response.status}")
     return response
+
+
+def send(
+    instance: Instance,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    content_type: str = "application/json",
+    timeout_s: float | None,
+) -> http.client.HTTPResponse:
+    """One request to an engine, whatever it answers; the caller reads and closes the response.
+
+    `timeout_s` is for each part of the answer, None for ever. Raises KappError if nothing answers.
+    """
+    connection = connect(instance, timeout_s)
+    payload = None if body is None else json.dumps(body)
+    # One request a connection: closing its response closes all there is.
+    headers = {"Connection": "close"} | ({} if payload is None else {"Content-Type": content_type})
+    try:
+        connection.request(method, path, payload, headers)
+        return connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise _no_answer(instance, error) from error
+
+
+def _no_answer(instance: Instance, error: Exception) -> KappError:
+    return KappError(
+        f"the engine of {instance.kappfile} does not answer: {error}",
+        hint="look at the terminal where `kapp up` runs, or start it again",
+    )
 
 
 def _message_of(body: bytes) -> str:

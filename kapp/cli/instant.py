@@ -23,6 +23,7 @@ from kapp import instance
 _STDOUT, _STDERR, _EXIT = 1, 2, 3
 _FRAME_HEAD_BYTES = 5
 _EXIT_FAILED = 1
+_EXIT_USAGE = 2
 _EXIT_INTERRUPTED = 130
 
 
@@ -31,7 +32,7 @@ def run(command: str, arguments: list[str]) -> int:
     try:
         kappfile, arguments = _take_file_option(arguments)
         connection = _connect(kappfile)
-    except _NoEngine as error:
+    except _Refused as error:
         return _explain(error)
     try:
         _send(connection, command, arguments)
@@ -45,15 +46,15 @@ def run(command: str, arguments: list[str]) -> int:
         connection.close()
 
 
-class _NoEngine(Exception):
-    """No engine answers; `args` are the sentence and the hint."""
+class _Refused(Exception):
+    """Nothing can be asked; `args` are the sentence, the hint and the exit code."""
 
 
-def _explain(error: _NoEngine) -> int:
-    # The one error the instant path itself has; kapp.cli.render costs more than the whole command.
-    sentence, hint = error.args
+def _explain(error: _Refused) -> int:
+    # kapp.cli.render costs more than the whole command.
+    sentence, hint, code = error.args
     sys.stderr.write(f"error: {sentence}\nhint: {hint}\n")
-    return _EXIT_FAILED
+    return int(code)
 
 
 def _take_file_option(arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -65,7 +66,9 @@ def _take_file_option(arguments: list[str]) -> tuple[str | None, list[str]]:
         if word in ("-f", "--file"):
             kappfile = next(words, None)
             if kappfile is None:
-                raise _NoEngine(f"option {word} requires a value", "name a Kappfile: -f PATH")
+                raise _Refused(
+                    f"option {word} requires a value", "name a Kappfile: -f PATH", _EXIT_USAGE
+                )
         elif word.startswith("--file="):
             kappfile = word.removeprefix("--file=")
         else:
@@ -81,9 +84,10 @@ def _connect(kappfile: str | None) -> socket.socket:
     if not candidates:
         candidates = [one for one in instance.all_instances() if one.is_running()]
         if len(candidates) > 1:
-            raise _NoEngine(
+            raise _Refused(
                 "several engines run: " + ", ".join(one.kappfile for one in candidates),
                 "choose one with -f PATH",
+                _EXIT_USAGE,
             )
     for candidate in candidates:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -94,10 +98,11 @@ def _connect(kappfile: str | None) -> socket.socket:
         else:
             return connection
     if found:
-        raise _NoEngine(f"no engine runs for {found}", "start it with `kapp up`")
-    raise _NoEngine(
+        raise _Refused(f"no engine runs for {found}", "start it with `kapp up`", _EXIT_FAILED)
+    raise _Refused(
         "no engine runs, and there is no Kappfile here or above",
         "start one with `kapp up`, or name a Kappfile with -f PATH",
+        _EXIT_FAILED,
     )
 
 
@@ -120,19 +125,20 @@ def _quote(text: str) -> str:
 
 
 def _receive(connection: socket.socket) -> int:
-    reader = connection.makefile("rb")
-    status = reader.readline()
-    while reader.readline() not in (b"\r\n", b""):
-        pass
-    if b" 200 " not in status:
-        sys.stderr.write(f"error: the engine answered: {status.decode(errors='replace').strip()}\n")
-        return _EXIT_FAILED
-    outputs = {_STDOUT: sys.stdout.buffer, _STDERR: sys.stderr.buffer}
-    while len(head := reader.read(_FRAME_HEAD_BYTES)) == _FRAME_HEAD_BYTES:
-        payload = reader.read(int.from_bytes(head[1:], "big"))
-        if head[0] == _EXIT:
-            return int(payload)
-        outputs[head[0]].write(payload)
-        outputs[head[0]].flush()
+    with connection.makefile("rb") as reader:
+        status = reader.readline()
+        while reader.readline() not in (b"\r\n", b""):
+            pass
+        if b" 200 " not in status:
+            said = status.decode(errors="replace").strip()
+            sys.stderr.write(f"error: the engine answered: {said}\n")
+            return _EXIT_FAILED
+        outputs = {_STDOUT: sys.stdout.buffer, _STDERR: sys.stderr.buffer}
+        while len(head := reader.read(_FRAME_HEAD_BYTES)) == _FRAME_HEAD_BYTES:
+            payload = reader.read(int.from_bytes(head[1:], "big"))
+            if head[0] == _EXIT:
+                return int(payload)
+            outputs[head[0]].write(payload)
+            outputs[head[0]].flush()
     sys.stderr.write("error: the engine ended\nhint: start it again with `kapp up`\n")
     return _EXIT_FAILED

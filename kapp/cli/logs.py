@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -13,7 +15,8 @@ import typer
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import request, running_instance
 from kapp.cli.render import say, wants_colour
-from kapp.errors import KappError
+from kapp.cli.resources import name_of, resources_of, unknown
+from kapp.errors import KappError, UsageError
 from kapp.instance import Instance
 
 _CHUNK_BYTES = 65536
@@ -40,7 +43,7 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
 ) -> None:
-    """Show what the resources printed, newest version and before."""
+    """Show what resources printed, newest version and before."""
     query: list[tuple[str, str]] = [("resource", name) for name in resources or ()]
     query += [
         ("follow", str(follow).lower()),
@@ -48,11 +51,13 @@ def logs(
         ("format", "json" if as_json else "text"),
         ("colour", str(wants_colour(sys.stdout)).lower()),
     ]
-    query += [("level", level)] if level else []
-    earlier = [("since", since)] if since else []
+    if level:
+        query.append(("level", _checked_level(level)))
+    earlier = [("since", _checked_duration(since))] if since else []
     if tail >= 0:
         earlier.append(("tail", str(tail)))
     instance = running_instance(file)
+    _check_names(instance, resources or ())
     _print(instance, [*query, *earlier])
     while follow:
         say("the engine ended; its logs are followed again once `kapp up` runs (Ctrl-C to stop)")
@@ -62,6 +67,34 @@ def logs(
             _print(instance, query)
         except KappError as error:
             say(error.one_line())
+
+
+def _checked_level(level: str) -> str:
+    from kapp.logs.levels import LEVELS
+
+    if level not in LEVELS:
+        raise UsageError(f"there is no level {level}", hint=f"one of {', '.join(LEVELS)}")
+    return level
+
+
+def _checked_duration(since: str) -> str:
+    from kapp.api.durations import parse_duration
+
+    try:
+        parse_duration(since)
+    except ValueError as error:
+        raise UsageError(f"--since {since} is no duration", hint="such as 30s or 5m") from error
+    return since
+
+
+def _check_names(instance: Instance, names: Sequence[str]) -> None:
+    """Raise KappError for what is no resource, and was none."""
+    if not names:
+        return
+    with request(instance, "GET", "/kapp/v1/status") as response:
+        known = [*map(name_of, resources_of(instance)), *json.load(response)["logResources"]]
+    if not set(names) <= set(known):
+        raise unknown(names, list(dict.fromkeys(known)))
 
 
 def _print(instance: Instance, query: list[tuple[str, str]]) -> None:

@@ -9,7 +9,7 @@ from kapp.instance import Instance, all_instances
 
 
 def list_() -> None:
-    """Show the projects of this machine: which engines run, and against which cluster."""
+    """Show this machine's projects, and which of them run."""
     rows = [_row(instance) for instance in all_instances()]
     if not rows:
         say("no project has been run yet; start one with `kapp up`")

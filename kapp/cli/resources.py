@@ -32,9 +32,16 @@ def name_of(resource: dict[str, Any]) -> str:
     return str(resource["metadata"]["name"])
 
 
-def is_disabled(resource: dict[str, Any]) -> bool:
-    """Whether it is disabled."""
-    return bool(((resource.get("status") or {}).get("disableStatus") or {}).get("disabled"))
+def switch_of(name: str) -> str:
+    """The ConfigMap that says whether a resource is disabled."""
+    return f"{name}-disable"
+
+
+def disabled_switches(instance: Instance) -> set[str]:
+    """The ConfigMaps that disable a resource now, its status following a moment later."""
+    with request(instance, "GET", f"{API}/configmaps") as response:
+        items = json.load(response)["items"]
+    return {name_of(one) for one in items if (one.get("data") or {}).get("isDisabled") == "true"}
 
 
 def unknown(names: Sequence[str], known: Sequence[str]) -> KappError:

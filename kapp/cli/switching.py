@@ -14,7 +14,15 @@ import typer
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
 from kapp.cli.render import say
-from kapp.cli.resources import KAPPFILE, is_disabled, name_of, patch, resources_of, unknown
+from kapp.cli.resources import (
+    KAPPFILE,
+    disabled_switches,
+    name_of,
+    patch,
+    resources_of,
+    switch_of,
+    unknown,
+)
 from kapp.errors import KappError, UsageError
 from kapp.instance import Instance
 
@@ -35,7 +43,7 @@ def enable(
     only: Annotated[bool, typer.Option("--only", help="And disable all others.")] = False,
     file: File = "",
 ) -> None:
-    """Apply resources that were disabled, and keep them in line again."""
+    """Apply resources that were disabled, and keep them in line."""
     instance = running_instance(file)
     states = _states(instance)
     chosen = _chosen(instance, states, names or (), everything, labels or ())
@@ -47,7 +55,10 @@ def enable(
 def disable(
     names: Names = None, everything: All = False, labels: Labels = None, file: File = ""
 ) -> None:
-    """Delete what resources applied, and end their forwards and logs, until they are enabled."""
+    """Delete what resources applied, until they are enabled.
+
+    Their forwards and logs end, too; reloads of the Kappfile change nothing of it.
+    """
     instance = running_instance(file)
     states = _states(instance)
     chosen = _chosen(instance, states, names or (), everything, labels or ())
@@ -56,7 +67,9 @@ def disable(
 
 def _states(instance: Instance) -> dict[str, bool]:
     """Whether each resource is disabled; without the Kappfile's own."""
-    found = {name_of(one): is_disabled(one) for one in resources_of(instance)}
+    switches = disabled_switches(instance)
+    names = map(name_of, resources_of(instance))
+    found = {name: switch_of(name) in switches for name in names}
     found.pop(KAPPFILE, None)
     return found
 
@@ -68,8 +81,10 @@ def _chosen(
     everything: bool,
     labels: Sequence[str],
 ) -> list[str]:
-    if everything == bool(names or labels):
-        raise UsageError("name resources, or labels with -l, or say --all")
+    if everything and (names or labels):
+        raise UsageError("there are names or labels, and --all", hint="leave one of them out")
+    if not (everything or names or labels):
+        raise UsageError("no resource is named", hint="name some, or labels with -l, or say --all")
     if everything:
         return list(states)
     if not set(names) <= states.keys():
@@ -78,7 +93,10 @@ def _chosen(
     if labels:
         found = {name_of(one) for one in resources_of(instance, ",".join(labels))}
         if not found:
-            raise KappError(f"no resource has the labels {', '.join(labels)}")
+            raise KappError(
+                f"no resource has the labels {', '.join(labels)}",
+                hint="`kapp get uiresources --show-labels` shows which have",
+            )
         chosen |= found
     return [name for name in states if name in chosen]
 
@@ -91,8 +109,11 @@ def _switch(
         if not patch(
             instance,
             "configmaps",
-            f"{name}-disable",
+            switch_of(name),
             {"data": {"isDisabled": str(disabled).lower()}},
         ):
-            raise KappError(f"{name} cannot be {word}: it has no ConfigMap {name}-disable")
+            raise KappError(
+                f"{name} cannot be {word}: it has no ConfigMap {name}-disable",
+                hint="`kapp trigger '(Kappfile)'` makes it again",
+            )
         say(f"{name} was {word} already" if states[name] == disabled else f"{word} {name}")

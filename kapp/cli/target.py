@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kapp.cli.render import say
-from kapp.errors import UsageError
+from kapp.errors import ClusterError, UsageError
 from kapp.instance import state_directory
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def choose(cluster: str, context: str, namespace: str) -> Target:
     try:
         found = load(context=context, namespace=namespace)
     except NoContext:
-        say("no kubeconfig names a cluster: using kapp's embedded one (see `kapp cluster status`)")
+        files = ", ".join(map(str, paths()))
+        say(f"no cluster in {files}: using kapp's embedded one (see `kapp cluster status`)")
         return start_embedded(namespace)
     files = os.pathsep.join(str(path.absolute()) for path in paths())
     return Target(files, found.context, found.namespace)
@@ -87,5 +88,12 @@ def start_embedded(namespace: str) -> Target:
     """Start the embedded cluster unless it runs. Raises ClusterError."""
     from kapp.minicluster import process
 
-    kubeconfig = process.start(embedded_directory())
+    directory = embedded_directory()
+    try:
+        kubeconfig = process.start(directory)
+    except OSError as error:
+        raise ClusterError(
+            f"{directory} cannot be used: {error.strerror or error}",
+            hint="set KAPP_STATE_DIR to a directory of your own, on a disk with room",
+        ) from error
     return Target(str(kubeconfig), process.CONTEXT_NAME, namespace or "default")

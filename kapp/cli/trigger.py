@@ -10,7 +10,15 @@ import typer
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
 from kapp.cli.render import say
-from kapp.cli.resources import KAPPFILE, is_disabled, name_of, patch, resources_of, unknown
+from kapp.cli.resources import (
+    KAPPFILE,
+    disabled_switches,
+    name_of,
+    patch,
+    resources_of,
+    switch_of,
+    unknown,
+)
 from kapp.errors import KappError, UsageError
 
 _TRIGGER = "kapp.dev/trigger"
@@ -38,15 +46,19 @@ def trigger(
     ] = False,
     file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
 ) -> None:
-    """Apply resources again: undoes drift, runs Jobs again, restarts what would not change."""
+    """Apply resources again, now.
+
+    This undoes drift, runs Jobs again, and restarts what would not change.
+    """
     instance = running_instance(file)
-    resources = {name_of(one): one for one in resources_of(instance)}
-    if not set(names) <= resources.keys():
-        raise unknown(names, list(resources))
+    resources = [name_of(one) for one in resources_of(instance)]
+    if not set(names) <= set(resources):
+        raise unknown(names, resources)
     if force and KAPPFILE in names:
         raise UsageError("the Kappfile has nothing to delete", hint="leave --force out")
+    disabled = disabled_switches(instance)
     for name in names:
-        if is_disabled(resources[name]):
+        if switch_of(name) in disabled:
             raise KappError(f"{name} is disabled", hint=f"enable it first: `kapp enable {name}`")
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     annotations = {_TRIGGER: moment, _FORCE: moment} if force else {_TRIGGER: moment}

@@ -37,9 +37,9 @@ def up(
         bool, typer.Option("--down-on-exit", help="Delete what was applied when it ends.")
     ] = False,
 ) -> int:
-    """Run what the Kappfile says, and keep it in line with every save, until Ctrl-C.
+    """Run the Kappfile, and keep it in line with every save.
 
-    Words after `--` are the Kappfile's arguments.
+    Until Ctrl-C, which leaves what was applied. Words after `--` are the Kappfile's arguments.
     """
     return run(
         UpOptions(

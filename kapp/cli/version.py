@@ -8,6 +8,6 @@ from kapp import __version__
 
 
 def version() -> None:
-    """Print the version of kapp, and which of the tools of that name it is."""
+    """Print which kapp this is."""
     print(f"kapp {__version__} (kapp.dev, the continuous deployer; not Carvel's kapp)")
     print(f"python {platform.python_version()} on {platform.system().lower()}/{platform.machine()}")

@@ -26,7 +26,10 @@ def wait(
     ] = "",
     file: File = "",
 ) -> None:
-    """Wait until it is so: `kapp wait uiresource/web --for=condition=Ready`."""
+    """Wait until it is so, as `kubectl wait` does.
+
+    For example: kapp wait uiresource/web --for=condition=Ready
+    """
     from kapp.cli.objects.wait import run
 
     run(

@@ -222,7 +222,11 @@ def _parse(text: str, file: Path) -> Mapping[str, Any]:
         ) from e
     document = documents[0].value if documents else {}
     if not isinstance(document, Mapping):
-        raise ConfigError("the kubeconfig is not a YAML mapping", location=str(file))
+        raise ConfigError(
+            "the kubeconfig is not a YAML mapping",
+            hint="is KUBECONFIG, or --kubeconfig, the right file?",
+            location=str(file),
+        )
     return document
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from kapp.cli.engines import connect, running_instance
+from kapp.cli.engines import connect, running_instance, send
 from kapp.errors import KappError
 from kapp.instance import Instance
 from kapp.machinery.objects import Object, gvk_of, name_of
@@ -122,13 +122,13 @@ class Api:
         connection = connect(self._instance, left_s())
         with closing(connection):
             connection.request("GET", f"{path_of(kind)}?{urlencode(query)}")
-            response = connection.getresponse()
-            if response.status >= http.client.BAD_REQUEST:
-                raise ApiError.from_status(json.load(response), response.status)
-            while line := response.readline():
-                event = json.loads(line)
-                yield event["type"], event["object"]
-                connection.sock.settimeout(left_s())
+            with connection.getresponse() as response:
+                if response.status >= http.client.BAD_REQUEST:
+                    raise ApiError.from_status(json.load(response), response.status)
+                while line := response.readline():
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+                    connection.sock.settimeout(left_s())
 
     def _send(
         self,
@@ -139,11 +139,14 @@ class Api:
         content_type: str,
     ) -> http.client.HTTPResponse:
         given = urlencode({name: value for name, value in (query or {}).items() if value})
-        payload = None if body is None else json.dumps(body)
-        headers = {"Content-Type": content_type} if payload is not None else {}
-        connection = connect(self._instance, _ANSWER_S)
-        connection.request(method, f"{path}?{given}" if given else path, payload, headers)
-        return connection.getresponse()
+        return send(
+            self._instance,
+            method,
+            f"{path}?{given}" if given else path,
+            body,
+            content_type=content_type,
+            timeout_s=_ANSWER_S,
+        )
 
 
 def path_of(kind: Kind, name: str = "", subresource: str = "") -> str:

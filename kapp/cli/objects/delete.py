@@ -104,6 +104,10 @@ def _found(
             hint="say what to delete: kapp delete pf NAME, kapp delete -f FILE",
         )
     targets = api.targets(words, selector, fields).items
+    if everything and any(name for _, name in targets):
+        raise UsageError(
+            "name cannot be provided when --all is given", hint="name objects, or delete all"
+        )
     result: list[tuple[Kind, str]] = []
     for kind, name in targets:
         if name:

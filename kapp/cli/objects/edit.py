@@ -66,7 +66,10 @@ def _edit(api: Api, kind: Kind, live: Object, outcomes: Outcomes) -> None:
             try:
                 wanted = load(text, path.name)
                 if not isinstance(wanted, dict) or name_of(wanted) != name_of(live):
-                    raise ConfigError("At least one of apiVersion, kind and name was changed")
+                    raise ConfigError(
+                        "At least one of apiVersion, kind and name was changed",
+                        hint="to make another object: `kapp apply -f`",
+                    )
                 changes = _difference(before, wanted)
                 if not changes:
                     say("Edit cancelled, no changes made.")

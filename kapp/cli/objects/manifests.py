@@ -15,6 +15,8 @@ from kapp.machinery.objects import Object
 STDIN = "-"
 _SUFFIXES = (".json", ".yaml", ".yml")
 
+_FORM = "an object has apiVersion, kind and metadata.name"
+
 
 def read_manifests(names: Sequence[str], *, recursive: bool = False) -> list[Object]:
     """The objects in the order they are written; those in a List one by one.
@@ -52,7 +54,10 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hint="name a text file that you may read",
+        ) from error
 
 
 def _objects(text: str, source: str) -> Iterator[Object]:
@@ -62,7 +67,7 @@ def _objects(text: str, source: str) -> Iterator[Object]:
         value = document.value
         where = f"{source}:{document.line}"
         if not isinstance(value, dict):
-            raise ConfigError("a manifest is a map of fields", location=where)
+            raise ConfigError("a manifest is a map of fields", hint=_FORM, location=where)
         items = value.get("items") if str(value.get("kind", "")).endswith("List") else None
         for obj in items if isinstance(items, list) else [value]:
             _check(obj, where)
@@ -71,10 +76,10 @@ def _objects(text: str, source: str) -> Iterator[Object]:
 
 def _check(obj: object, where: str) -> None:
     if not isinstance(obj, dict):
-        raise ConfigError("an item of a list is a map of fields", location=where)
+        raise ConfigError("an item of a list is a map of fields", hint=_FORM, location=where)
     for field in ("apiVersion", "kind"):
         if not isinstance(obj.get(field), str) or not obj[field]:
-            raise ConfigError(f"{field} not set", location=where)
+            raise ConfigError(f"{field} not set", hint=_FORM, location=where)
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
-        raise ConfigError("metadata.name not set", location=where)
+        raise ConfigError("metadata.name not set", hint=_FORM, location=where)

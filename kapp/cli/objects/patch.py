@@ -68,11 +68,16 @@ def _body(text: str, path: str) -> Any:
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} cannot be read: {error}") from error
+            raise ConfigError(
+                f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+                hint="name a file with a patch",
+            ) from error
     try:
         return json.loads(text)
     except ValueError:
         try:
             return load(text, path or "--patch")
         except ConfigError as error:
-            raise ConfigError(f"unable to parse the patch: {error}") from error
+            raise ConfigError(
+                f"unable to parse the patch: {error}", hint="JSON or YAML, as one word: -p '{…}'"
+            ) from error
