@@ -150,7 +150,7 @@ def update(
         managed = _claimed(new, live) or _managed_of(live)
     if not managed and live is not None and uid_of(live):
         return result
-    before = _without_managed(live) if live is not None else types.empty()
+    before = _unmanaged(live) if live is not None else types.empty()
     try:
         me = _updater(manager, api_version, subresource)
         _record(before, result, managed, types, me, time, reset)
@@ -194,14 +194,16 @@ def _claimed(new: Object, live: Object | None) -> Managed:
 
 
 def _without_managed(obj: Object) -> Object:
-    result: Object = {}
-    for name, value in obj.items():
-        if name == "metadata" and isinstance(value, dict):
-            rest = {key: item for key, item in value.items() if key != "managedFields"}
-            result[name] = clone(rest)
-        else:
-            result[name] = clone(value)
-    return result
+    """A copy without managedFields."""
+    return {name: clone(value) for name, value in _unmanaged(obj).items()}
+
+
+def _unmanaged(obj: Object) -> Object:
+    """The object without managedFields, to be read: its parts are those of `obj`."""
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict):
+        return obj
+    return {**obj, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
 
 
 class _Context(NamedTuple):

@@ -52,6 +52,8 @@ class _Node(msgspec.Struct):
     items: _Node | None = None
     required: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    plain_text: bool = False
+    """Any text will do."""
 
 
 class Checker:
@@ -141,6 +143,7 @@ class Checker:
             node.items = self._compile(items)
         node.required = tuple(schema.get("required") or ())
         node.rules = rules_of(schema, self._sub_checker)
+        node.plain_text = "string" in node.types and not node.rules
         return node
 
     def _sub_checker(self, schema: Mapping[str, Any]) -> Callable[[Json], bool]:
@@ -208,6 +211,8 @@ class _Walk:
                     value[name] = ""  # Go's zero value: the key is there
                 elif child.types and not child.nullable:
                     dropped.append(name)
+            elif type(child_value) is str and child.plain_text:
+                continue  # most values are text, and most text may be any
             else:
                 self.visit(child_value, child, f"{path}.{name}" if path else name)
         if self._prune:

@@ -24,6 +24,10 @@ from kapp.machinery.watching import error_line
 # times a second, whatever the rate of events: each write costs about as much as 20 events.
 _COALESCE_S = 0.005
 _LONGEST_COALESCE_S = 0.04
+# Where one round of writes takes long (many watchers, TLS, a busy machine), the next waits so many
+# times as long, within a tenth of a second: watchers leave the loop to others.
+_REST = 5
+_LONGEST_REST_S = 0.1
 # With more than this unsent, a client is waited for.
 _UNSENT_BYTES = 1 << 16
 # Source: minRequestTimeout of k8s.io/apiserver: spread over twice this, so that clients do not
@@ -44,7 +48,7 @@ class Rhythm:
         self._later: set[WatchStream] = set()
         self._pause_s = _COALESCE_S
         self._last_beat = 0.0
-        self._framed: tuple[bytes, bytes] = (b"", b"")
+        self._framed: tuple[bytes, memoryview] = (b"", memoryview(b""))
 
     def wake(self, stream: WatchStream) -> None:
         """Have `stream.flush` called: soon, or with others if it was written to a moment ago."""
@@ -60,10 +64,14 @@ class Rhythm:
             self._loop.call_at(self._last_beat + self._pause_s, self._beat)
         self._later.add(stream)
 
-    def framed(self, chunk: bytes) -> bytes:
-        """The bytes as a chunk of HTTP/1.1's chunked encoding; the same for the same bytes."""
+    def framed(self, chunk: bytes) -> memoryview:
+        """The bytes as a chunk of HTTP/1.1's chunked encoding; the same for the same bytes.
+
+        A view, since asyncio's TLS cuts what it is given after each record of 16 KiB, which would
+        copy all the rest.
+        """
         if self._framed[0] is not chunk:
-            self._framed = (chunk, b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self._framed = (chunk, memoryview(b"%x\r\n%b\r\n" % (len(chunk), chunk)))
         return self._framed[1]
 
     def _flush_now(self) -> None:
@@ -72,12 +80,13 @@ class Rhythm:
             stream.flush()
 
     def _beat(self) -> None:
-        self._last_beat = self._loop.time()
-        self._pause_s = min(2 * self._pause_s, _LONGEST_COALESCE_S)
+        started = self._last_beat = self._loop.time()
         streams, self._later = self._later, set()
         for stream in streams:
             stream.flush()
-        self._framed = (b"", b"")
+        self._framed = (b"", memoryview(b""))
+        rest_s = min(_REST * (self._loop.time() - started), _LONGEST_REST_S)
+        self._pause_s = max(min(2 * self._pause_s, _LONGEST_COALESCE_S), rest_s)
 
 
 class WatchStream:
