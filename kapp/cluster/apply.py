@@ -22,6 +22,7 @@ from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import (
     GroupVersionKind,
     Object,
+    ObjectKey,
     Resource,
     annotations_of,
     display_name,
@@ -100,19 +101,21 @@ class ApplyError(ClusterError):
 async def resolve(mapping: RestMapping, objects: Sequence[Object], namespace: str) -> list[Target]:
     """Find each object's resource, and put it into `namespace` where it names none.
 
-    Kinds that a CRD among `objects` defines are known before the cluster serves them. Raises
-    Rejected for a kind that nobody knows; ApiError, Unreachable from discovery.
+    Kinds that a CRD among `objects` defines are known before the cluster serves them. Of the same
+    object twice, the later one is meant: applied side by side, either might win. Raises Rejected
+    for a kind that nobody knows; ApiError, Unreachable from discovery.
     """
     own = {r.gvk: r for obj in objects for r in _defined_by(obj)}
-    targets = []
+    targets: dict[tuple[str, str, ObjectKey], Target] = {}
     for obj in objects:
         gvk = gvk_of(obj)
         try:
             resource = own.get(gvk) or await mapping.resource_for(gvk)
         except NoSuchKind as e:
             raise Rejected(e.message, location=display_name(obj), hint=e.hint) from e
-        targets.append(Target(resource, _placed(obj, resource, namespace)))
-    return targets
+        target = Target(resource, _placed(obj, resource, namespace))
+        targets[resource.group, resource.kind, key_of(target.obj)] = target
+    return list(targets.values())
 
 
 async def apply(

@@ -85,7 +85,7 @@ def _run(session: Session) -> Result:
     try:
         _execute(host, session)
         _expand(session)
-        assembly = assemble(session.declared)
+        assembly = assemble(session.declared, namespace=session.context.namespace)
         requested = session.configuration.requested(session.args)
         enabled = (
             None

@@ -235,6 +235,15 @@ async def test_resolving_places_objects_by_the_scope_of_their_kind(world):
     assert placed[1].resource.path("ns") == "/apis/example.com/v1/namespaces/ns/widgets"
 
 
+async def test_of_an_object_that_is_there_twice_the_later_one_is_applied_alone(world):
+    """tilt-dev/tilt#6756: applied side by side, either of the two may win."""
+    first = obj("ConfigMap", "a", data={"k": "first"})
+    second = obj("ConfigMap", "a", data={"k": "second"}, metadata={"namespace": "default"})
+    await run(world, first, obj("ConfigMap", "b"), second)
+    assert world.live("ConfigMap", "a")["data"] == {"k": "second"}
+    assert sorted(name for _, name in patched(world)) == ["a", "b", "kapp-demo"]
+
+
 async def test_other_managers_fields_are_taken_over(world):
     targets = await world.targets(obj("ConfigMap", "a", data={"k": "mine"}))
     other = obj("ConfigMap", "a", data={"k": "theirs"})

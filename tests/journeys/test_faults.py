@@ -185,6 +185,41 @@ def test_away_at_the_start_and_again_in_the_middle_of_an_apply(
     assert left_over == {"configmap/kube-root-ca.crt"} & left_over
 
 
+def _ready(project: Project, name: str) -> tuple[str, str]:
+    ui = json.loads(project.get("uiresource", name, "-o", "json"))
+    found = {one["type"]: one for one in ui["status"].get("conditions", [])}["Ready"]
+    return found["status"], found.get("message", "")
+
+
+def _pods(project: Project, name: str) -> list[str]:
+    status = json.loads(project.get("kubernetesdiscovery", name, "-o", "json"))["status"]
+    return [one["name"] for one in status.get("pods", ())]
+
+
+def test_a_watch_that_breaks_is_said_and_taken_up_again(
+    project: Project, behind: Project, proxy: Proxy
+) -> None:
+    """tilt-dev/tilt#6643, #6583: after a pod watch had died, what was shown stayed as it was."""
+    _write(behind, "web")
+    up = behind.up()
+    eventually(lambda: _ready(behind, "web")[0] == "True")
+    proxy.go_away()
+    refused = Fault(503, "ServiceUnavailable", "no watches today")
+    proxy.obey(lambda request: refused if request.path.endswith("/pods") else None)
+    proxy.come_back()
+    eventually(
+        lambda: (
+            _ready(behind, "web") == ("Unknown", "the cluster cannot be watched: no watches today")
+        )
+    )
+    project.kubectl("scale", "deployment/web", "--replicas=1")
+    assert _pods(behind, "web") == []
+    proxy.obey(None)
+    eventually(lambda: len(_pods(behind, "web")) == 1)
+    assert _ready(behind, "web")[0] != "Unknown"
+    assert up.process.poll() is None
+
+
 def test_another_cluster_at_the_same_address(
     project: Project, behind: Project, proxy: Proxy, tmp_path: Path
 ) -> None:

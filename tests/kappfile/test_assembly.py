@@ -386,6 +386,15 @@ WRONG = [
         "hint: remove one, or pass allow_duplicates=True",
     ),
     Wrong(
+        "the same object twice, once with the default namespace",
+        [config("c"), config("c", "default"), config("c", "other")],
+        "",
+        "Kappfile:1: k8s_yaml: ConfigMap `c` in namespace default at objects.yaml:3 is declared "
+        "already: objects.yaml:1\n"
+        "    k8s_yaml('objects.yaml')\n"
+        "hint: remove one, or pass allow_duplicates=True",
+    ),
+    Wrong(
         "port_forward to no resource",
         [deploy("example-go")],
         "port_forward('example-og', 8000)",

@@ -38,7 +38,7 @@ from kapp.kappfile.model import (
     PortForward,
 )
 from kapp.kappfile.suggest import did_you_mean, listing
-from kapp.machinery.objects import Object
+from kapp.machinery.objects import Object, metadata_of
 
 _T = TypeVar("_T")
 
@@ -63,22 +63,28 @@ class Assembly(msgspec.Struct):
     warnings: list[KappfileWarning]
 
 
-def assemble(declared: Declarations) -> Assembly:
-    """All resources of a Kappfile. Raises KappfileError with the frames of the call at fault."""
-    check_duplicates(declared.objects)
+def assemble(declared: Declarations, *, namespace: str = "") -> Assembly:
+    """All resources of a Kappfile. Raises KappfileError with the frames of the call at fault.
+
+    `namespace`: where objects go that name none.
+    """
+    check_duplicates(declared.objects, namespace)
     return _Assembler(declared).run()
 
 
-def check_duplicates(objects: list[DeclaredObject]) -> None:
+def check_duplicates(objects: list[DeclaredObject], default_namespace: str) -> None:
     """The same object twice is an error unless the later call allows it."""
     for (_, kind, namespace, name), indexes in duplicates(
-        [declared.manifest.object for declared in objects]
+        [declared.manifest.object for declared in objects], default_namespace
     ).items():
         for index in indexes[1:]:
             second, first = objects[index], objects[indexes[0]]
             if second.allow_duplicates:
                 continue
-            where = f" in namespace {namespace}" if namespace else ""
+            named = any(
+                metadata_of(one.manifest.object).get("namespace") for one in (first, second)
+            )
+            where = f" in namespace {namespace}" if named else ""
             error = KappfileError(
                 f"k8s_yaml: {kind} `{name}`{where} at {second.manifest.location} is declared "
                 f"already: {first.manifest.location}",

@@ -104,11 +104,16 @@ class LabelIndex:
         return None
 
 
-def duplicates(objects: Sequence[Object]) -> dict[tuple[str, str, str, str], list[int]]:
-    """The indexes of objects by (group, kind, namespace, name)."""
+def duplicates(
+    objects: Sequence[Object], namespace: str
+) -> dict[tuple[str, str, str, str], list[int]]:
+    """The indexes of objects by (group, kind, namespace, name); those without are in `namespace`.
+
+    That is said of kinds without namespaces too, of all alike.
+    """
     found: dict[tuple[str, str, str, str], list[int]] = {}
     for index, obj in enumerate(objects):
         gvk, meta = gvk_of(obj), metadata_of(obj)
-        key = (gvk.group, gvk.kind, meta.get("namespace") or "", meta["name"])
+        key = (gvk.group, gvk.kind, meta.get("namespace") or namespace, meta["name"])
         found.setdefault(key, []).append(index)
     return found
