@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from kapp.api.schema import PREFIX, REF_PREFIX, definitions_of, fill_defaults
+from kapp.api.schema import PREFIX, REF_PREFIX, defaults_of, definitions_of
 from kapp.api.v1alpha1.meta import GROUP, VERSION, TypedObject
 from kapp.machinery.objects import Object, metadata_of, name_of
 from kapp.machinery.scheme import Column, Kind
@@ -58,8 +58,11 @@ def define(
     }
     body = {**own, "properties": {k: v for k, v in own["properties"].items() if k != "metadata"}}
 
+    defaults = defaults_of(body, definitions)
+
     def default(obj: Object) -> None:
-        fill_defaults(obj, body, definitions)
+        if defaults is not None:
+            defaults.fill(obj)
 
     def validate(new: Object, _old: Object | None) -> list[Cause]:
         try:

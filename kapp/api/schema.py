@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,21 +40,41 @@ def definitions_of(structs: Iterable[type[msgspec.Struct]]) -> dict[str, dict[st
     return {f"{PREFIX}{name}": _struct(schema) for name, schema in components.items()}
 
 
-def fill_defaults(
-    value: Json, schema: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Write the declared defaults of `schema` into `value`, in place, at every depth."""
+class Defaults(NamedTuple):
+    """The defaults that a schema declares: of properties, below them, and in the items of lists."""
+
+    values: dict[str, Json]
+    below: dict[str, Defaults]
+    items: Defaults | None
+
+    def fill(self, value: Json) -> None:
+        """Write what is missing into `value`, in place, at every depth."""
+        if isinstance(value, list):
+            if self.items is not None:
+                for item in value:
+                    self.items.fill(item)
+            return
+        if not isinstance(value, dict):
+            return
+        for name, defaults in self.below.items():
+            if value.get(name) is not None:
+                defaults.fill(value[name])
+        for name, default in self.values.items():
+            if name not in value:
+                value[name] = default
+
+
+def defaults_of(
+    schema: Mapping[str, Any], definitions: Mapping[str, Mapping[str, Any]]
+) -> Defaults | None:
+    """The defaults of `schema`, None if there are none. No schema may contain itself."""
     schema = _resolve(schema, definitions)
-    if isinstance(value, list) and "items" in schema:
-        for item in value:
-            fill_defaults(item, schema["items"], definitions)
-    if not isinstance(value, dict):
-        return
-    for name, child in (schema.get("properties") or {}).items():
-        if name not in value and "default" in child:
-            value[name] = child["default"]
-        elif value.get(name) is not None:
-            fill_defaults(value[name], child, definitions)
+    properties = schema.get("properties") or {}
+    values = {name: child["default"] for name, child in properties.items() if "default" in child}
+    found = {name: defaults_of(child, definitions) for name, child in properties.items()}
+    below = {name: defaults for name, defaults in found.items() if defaults is not None}
+    items = defaults_of(schema["items"], definitions) if "items" in schema else None
+    return Defaults(values, below, items) if values or below or items is not None else None
 
 
 def _resolve(

@@ -28,8 +28,11 @@ from kapp.api.v1alpha1.uiresource import READY, UIBuildTerminated, UIResource
 from kapp.controllers.civerdict import Limits, is_failing, is_ready, verdict
 from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
-# Two hundred resources change within a moment at the start: one list is enough for all of them.
-COALESCE_S = 0.25
+# Two hundred resources change again and again while they start, and a list of all takes as long as
+# applying some of them: it is written when for so long nothing has changed.
+_QUIET_S = 0.25
+# But not later than this, however much happens.
+_LONGEST_WAIT_S = 2.0
 # What waits for a moment to pass (a grace period, a timeout) is looked at this often.
 _CI_INTERVAL_S = 1.0
 _DEFAULTS = Limits(grace_s=0.0, timeout_s=30 * 60.0, readiness_timeout_s=5 * 60.0)
@@ -59,10 +62,16 @@ class SessionReconciler:
         # Since when resources have been failing without a pause; a new engine begins to count anew.
         self._failing_since: dict[str, datetime] = {}
         self._looks: dict[str, int] = {}
+        self._changes = 0
+
+    def keys_of_resource(self, _obj: Object) -> Iterable[ObjectKey]:
+        """For the source of UIResources."""
+        self._changes += 1
+        return (ObjectKey("", SESSION),)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Write down every target, and whether all of them are done."""
-        await asyncio.sleep(COALESCE_S)
+        await self._until_quiet()
         session = await self._objects.get(Session, key.name)
         if session is None:
             return None
@@ -77,6 +86,13 @@ class SessionReconciler:
             await self._judge(session, resources)
         await self._objects.write_status(session, before)
         return _CI_INTERVAL_S if waits and not status.done else None
+
+    async def _until_quiet(self) -> None:
+        loop = asyncio.get_running_loop()
+        latest, seen = loop.time() + _LONGEST_WAIT_S, -1
+        while seen != self._changes and loop.time() < latest:
+            seen = self._changes
+            await asyncio.sleep(_QUIET_S)
 
     async def _judge(self, session: Session, resources: list[UIResource]) -> None:
         now, status = self._now(), session.status
@@ -167,11 +183,6 @@ def _ended(ui: UIResource) -> TargetTerminated:
         finish_time=newest.finish_time,
         error=message if failed else "",
     )
-
-
-def session_key(_obj: Object) -> Iterable[ObjectKey]:
-    """For the source of UIResources."""
-    return (ObjectKey("", SESSION),)
 
 
 def concerns_session(new: Object, old: Object | None) -> bool:

@@ -47,7 +47,7 @@ from kapp.controllers.logsink import LogSink
 from kapp.controllers.podlogstream import PodLogStreamReconciler
 from kapp.controllers.podsource import PodSources
 from kapp.controllers.portforward import PortForwardReconciler
-from kapp.controllers.session import SessionReconciler, concerns_session, session_key
+from kapp.controllers.session import SessionReconciler, concerns_session
 from kapp.controllers.uiresource import (
     UIResourceReconciler,
     error_changed,
@@ -307,7 +307,7 @@ class Wiring:
             "session",
             session,
             self._source(Session, matters=wakes.spec_changed),
-            self._source(UIResource, session_key, matters=concerns_session),
+            self._source(UIResource, session.keys_of_resource, matters=concerns_session),
             workers=1,
         )
 
