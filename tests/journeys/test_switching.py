@@ -85,4 +85,4 @@ def test_disable_and_enable(project: Project, port: int) -> None:
 
     wrong = project.run("disable", check=False)
     assert wrong.returncode == 2
-    assert "name resources" in wrong.stderr
+    assert "no resource is named" in wrong.stderr
