@@ -134,8 +134,11 @@ async def _until_over(engine: Engine) -> list[SessionFailure]:
 
 
 async def _report(engine: Engine, failures: list[SessionFailure]) -> int:
+    from kapp.cluster.cures import cure
+
     for failure in failures:
-        show_error(KappError(f"{failure.resource}: {failure.reason}: {failure.message}"))
+        text = f"{failure.resource}: {failure.reason}: {failure.message}"
+        show_error(KappError(text, hint=cure(failure.reason, failure.resource)))
         if tail := await _tail(engine, failure.resource):
             say(f"the end of its log (`kapp logs {failure.resource}` while it runs):")
             say("".join(f"  {line}\n" for line in tail).rstrip("\n"))

@@ -396,7 +396,8 @@ def _not_deleted(
 def _not_recorded(error: ApiError | Unreachable) -> Rejected:
     return Rejected(
         f"what kapp applies cannot be recorded: {error.message}",
-        hint="kapp keeps a ConfigMap in the namespace it deploys to, and must be allowed to",
+        hint="kapp keeps a ConfigMap in the namespace it deploys to, and must be allowed to:"
+        " `kapp doctor` says which rights are missing",
     )
 
 

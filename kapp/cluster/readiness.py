@@ -47,7 +47,6 @@ STUCK = frozenset(
         "CreateContainerConfigError",
         "CreateContainerError",
         # Of kapp's embedded cluster alone.
-        "ImageCommandUnknown",
         "VolumesUnavailable",
     }
 )
@@ -118,7 +117,9 @@ def _pod_errors(pod: Object) -> Iterator[Readiness]:
         name = container.get("name")
         waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
         if waiting.get("reason") in _FATAL_WAITS:
-            why = str(waiting.get("message") or _last_exit(container) or "cannot start")
+            # The kubelet only says that it waits; what happened is that the last run ended.
+            ends = (_last_exit(container), str(waiting.get("message") or ""))
+            why = "; ".join(filter(None, ends)) or "cannot start"
             yield _failed(str(waiting["reason"]), f"container {name}: {why}")
         elif ended.get("exitCode"):
             reason = str(ended.get("reason") or "Error")
@@ -128,7 +129,12 @@ def _pod_errors(pod: Object) -> Iterator[Readiness]:
 
 def _last_exit(container: Mapping[str, Any]) -> str:
     last = (container.get("lastState") or {}).get("terminated") or {}
-    return f"exited with code {last['exitCode']}" if "exitCode" in last else ""
+    if "exitCode" not in last:
+        return ""
+    why = (
+        f" ({last['reason']})" if last.get("reason") not in (None, "", "Error", "Completed") else ""
+    )
+    return f"exited with code {last['exitCode']}{why}"
 
 
 def _pod(obj: Object) -> Readiness:

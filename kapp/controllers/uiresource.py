@@ -17,6 +17,7 @@ from kapp.api.v1alpha1.kubernetesapply import KubernetesApply
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery
 from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION
 from kapp.api.v1alpha1.uiresource import READY, UIResource
+from kapp.cluster.cures import cure
 from kapp.controllers.kappfileobjects import serve_name
 from kapp.controllers.localstatus import status_of_cmds
 from kapp.controllers.logsink import LogSink
@@ -70,7 +71,9 @@ class UIResourceReconciler:
             self._said.pop(ui.name, None)
         elif ui.status.runtime_status == "error" and self._said.get(ui.name) != ready.reason:
             self._said[ui.name] = ready.reason
-            self._log.write(ui.name, f"{ready.reason}: {ready.message}\n", level="error")
+            hint = cure(ready.reason, ui.name)
+            text = f"{ready.reason}: {ready.message}\n" + (f"hint: {hint}\n" if hint else "")
+            self._log.write(ui.name, text, level="error")
 
     async def _set_local(self, ui: UIResource, kappfile_error: str) -> None:
         job = await self._objects.get(Cmd, ui.name)

@@ -23,9 +23,19 @@ data: {key: value}
 @pytest.fixture
 def developer(project: Project) -> Project:
     """The project, as typed by a ServiceAccount with the role `edit` in its namespace."""
+    return _as_account(project, "edit")
+
+
+@pytest.fixture
+def reader(project: Project) -> Project:
+    """The same, with the role `view`."""
+    return _as_account(project, "view")
+
+
+def _as_account(project: Project, role: str) -> Project:
     project.kubectl("create", "serviceaccount", "developer")
     account = f"{project.namespace}:developer"
-    binding = ("rolebinding", "developer", "--clusterrole=edit", f"--serviceaccount={account}")
+    binding = ("rolebinding", "developer", f"--clusterrole={role}", f"--serviceaccount={account}")
     project.kubectl("create", *binding)
     token = project.kubectl("create", "token", "developer").strip()
     kubeconfig = json.loads(
@@ -105,3 +115,15 @@ def test_what_may_be_anothers_is_taken_over_when_forced_only(developer: Project)
         developer.close()
     developer.run("down")
     eventually(lambda: "web-config" not in developer.kubectl("get", "configmaps", "-o", "name"))
+
+
+def test_who_may_not_write_is_told_what_is_missing(reader: Project) -> None:
+    reader.write("kubernetes.yaml", web())
+    reader.write("Kappfile", "k8s_yaml('kubernetes.yaml')\n")
+    up = reader.up()
+    eventually(lambda: "forbidden" in up.output)
+    assert "must be allowed to: `kapp doctor` says which rights are missing" in up.output
+    found = reader.run("doctor", "--namespace", reader.namespace, check=False)
+    assert found.returncode == 1
+    assert "fail  rights: may not " in found.stdout
+    assert f"ask for the role `edit` in namespace {reader.namespace}" in found.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import socket
 import subprocess
@@ -185,12 +186,31 @@ def test_a_disk_that_takes_no_byte_is_named(project: Project) -> None:
     assert "hint: set KAPP_STATE_DIR to a directory of your own, on a disk with room" in done.stderr
 
 
-def test_a_crash_loop_is_said_with_its_exit_code(project: Project) -> None:
+def _ends_in(project: Project, manifest: str, *words: str) -> None:
+    """What `kapp up` says of a manifest names each of the words, and a hint follows."""
     project.write("Kappfile", "k8s_yaml('kubernetes.yaml')\n")
-    project.write(
-        "kubernetes.yaml", web().replace("[python3, -u, -c]", "[sh, -c, 'exit 3', ignored]")
-    )
+    project.write("kubernetes.yaml", manifest)
     up = project.up()
-    said = eventually(lambda: [line for line in up.output.splitlines() if "Pod/web" in line])
-    assert said[0].startswith("web │ "), up.output
-    assert any(word in said[0] for word in ("code 3", "back-off")), up.output
+
+    def said() -> bool:
+        lines = up.output.splitlines()
+        found = [at for at, line in enumerate(lines) if all(word in line for word in words)]
+        return any("web │ hint: " in line for at in found for line in lines[at + 1 : at + 2])
+
+    try:
+        eventually(said)
+    except AssertionError as error:
+        raise AssertionError(up.output) from error
+
+
+def test_a_crash_loop_is_said_with_its_exit_code(project: Project) -> None:
+    manifest = web().replace("[python3, -u, -c]", "[sh, -c, 'exit 3', ignored]")
+    _ends_in(project, manifest, "web │ ", "Pod/web", "exited with code 3")
+
+
+def test_an_image_that_does_not_exist_is_named(project: Project) -> None:
+    image = "registry.invalid/web:nope"
+    manifest = re.sub(r"(?m)^( +)image: .*", rf"\1image: {image}", web())
+    # Without a command: with one, the embedded cluster needs no image.
+    manifest = re.sub(r"(?m)^ +command: .*\n", "", manifest)
+    _ends_in(project, manifest, "web │ ", "Pull", image)

@@ -109,7 +109,8 @@ def test_load_dynamic(project):
 def test_load_dynamic_errors_show_the_chain(project):
     project.write("lib.star", "def f():\n    fail('inside')\n")
     assert project.report("lib = load_dynamic('lib.star')\nlib['f']()") == (
-        "lib.star:2: fail: inside\n    fail('inside')\n  called from Kappfile:2"
+        "lib.star:2: fail: inside\n    fail('inside')\n  called from Kappfile:2\n"
+        "hint: the Kappfile says so itself: mend what it names, or the check"
     )
 
 

@@ -191,7 +191,8 @@ REPORTS = [
         "lib/fails.star:1: fail: from inside\n"
         "    fail('from inside')\n"
         "  called from Kappfile:2, in all\n"
-        "  called from Kappfile:4",
+        "  called from Kappfile:4\n"
+        "hint: the Kappfile says so itself: mend what it names, or the check",
     ),
     (
         "including no file",
@@ -232,7 +233,8 @@ REPORTS = [
     (
         "fail",
         "def check():\n    fail('no cluster', 3)\ncheck()",
-        "Kappfile:2: fail: no cluster 3\n    fail('no cluster', 3)\n  called from Kappfile:3",
+        "Kappfile:2: fail: no cluster 3\n    fail('no cluster', 3)\n  called from Kappfile:3\n"
+        "hint: the Kappfile says so itself: mend what it names, or the check",
     ),
     (
         "a bad label",

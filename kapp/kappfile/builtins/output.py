@@ -64,7 +64,9 @@ def fail(call: Call, *args: Value, sep: Value = " ") -> None:
         args: the message; several values are joined.
         sep: what stands between them.
     """
-    raise KappfileError(str(args[0]))
+    raise KappfileError(
+        str(args[0]), hint="the Kappfile says so itself: mend what it names, or the check"
+    )
 
 
 @builtin(
