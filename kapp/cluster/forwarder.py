@@ -42,8 +42,12 @@ _COUNTS_DELAY_S = 0.5
 """Counts of connections change with every request; a status write each half second shows them."""
 
 _ERROR_AFTER_S = 1.0
-"""A connection that finds no pod for this long makes the reason the forward's error. Sooner, it is
+"""When connections find no pod for this long, the reason becomes the forward's error. Sooner, it is
 a rollout or a program that is starting."""
+
+_SAID_AFTER_S = 5.0
+"""After so long it is also logged: most programs that are only slow to start have started by then.
+"""
 
 _LOGGED_ERRORS = 256
 """Remembered, so that each is logged once; then forgotten, so that they do not pile up."""
@@ -66,6 +70,8 @@ class ForwardState:
         self.parked: set[Splice] = set()  # those of them that found no pod and pause
         self._owner = owner
         self._error: KappError | None = None
+        self._failing_since: float | None = None
+        self._loop = asyncio.get_running_loop()
         self._last_error = ""
         self._started_at = ""
 
@@ -110,16 +116,30 @@ class ForwardState:
 
     def failed(self, backend: Backend, error: KappError, waiting_s: float) -> None:
         """A connection found no pod at `backend`, and has waited for one for `waiting_s`."""
+        self._fail(error, waiting_s)
+
+    def lacking(self, waiting_s: float) -> None:
+        """There is no pod to try, and a connection has waited for one for `waiting_s`."""
+        if self._owner.lack is not None:
+            self._fail(self._owner.lack, waiting_s)
+
+    def _fail(self, error: KappError, waiting_s: float) -> None:
         self._last_error = error.one_line()
-        if waiting_s >= _ERROR_AFTER_S and str(error) != str(self._error):
+        now = self._loop.time()
+        if self._failing_since is None:
+            self._failing_since = now - waiting_s
+        failing_s = now - self._failing_since
+        if failing_s >= _ERROR_AFTER_S and str(error) != str(self._error):
             self._error = error
-            self._owner.log_once(self.forward, error)
             self._owner.changed(0)
+        if failing_s >= _SAID_AFTER_S:
+            self._owner.log_once(self.forward, error)
 
     def answered(self, backend: Backend) -> None:
         """A pod answered: what was wrong is not any more, and who waits need not wait longer."""
         for splice in list(self.parked):
             splice.wake()
+        self._failing_since = None
         if self._error is not None:
             self._error = None
             self._owner.changed(0)
@@ -129,14 +149,14 @@ class ForwardState:
     def backends_changed(self, best_changed: bool) -> None:
         """Wake those who wait; another pod has no share in the last one's failures."""
         if best_changed:
-            self._error = None
+            self._error = self._failing_since = None
         for splice in list(self.splices):
             splice.wake()
 
     def status(self) -> dict[str, Any]:
         """As in PortForward.status.forwardStatuses."""
         best = self._owner.ranked[0] if self._owner.ranked else None
-        error = self.listener.error or self._error
+        error = self.listener.error or self._error or (None if best else self._owner.lack)
         waiting = self.waiting_count
         return {
             "localPort": self.forward.local_port,
@@ -174,6 +194,7 @@ class Forwarder:
         on_change: called, not more often than twice a second for mere counts, when `status()` has
             changed.
         name: of the resource, for logs.
+        say: told once of each error that a user should see, with the port it concerns.
     """
 
     def __init__(
@@ -183,11 +204,14 @@ class Forwarder:
         now: Callable[[], datetime],
         on_change: Callable[[], None] = lambda: None,
         name: str = "",
+        say: Callable[[int, KappError], None] = lambda _port, _error: None,
     ) -> None:
         self.now = now
         self.name = name
         self.tasks = TaskGroup(f"forward {name}")
         self.ranked: list[Backend] = []
+        self.lack: KappError | None = None  # why there are none
+        self._say = say
         self._make_dialer = make_dialer
         self._on_change = on_change
         self._states: dict[tuple[str, int], ForwardState] = {}
@@ -215,10 +239,18 @@ class Forwarder:
                 self.changed(0)
         self._warm_best()
 
-    def set_backends(self, backends: Iterable[Backend]) -> None:
-        """The pods there are now. New connections follow at once, those under way stay."""
+    def set_backends(self, backends: Iterable[Backend], lack: KappError | None = None) -> None:
+        """The pods there are now. New connections follow at once, those under way stay.
+
+        `lack` says why there are none, if so it is.
+        """
         ranked = rank(backends)
+        lack_changed, self.lack = str(lack) != str(self.lack), lack
         if ranked == self.ranked:
+            if lack_changed and not ranked:
+                for state in self._states.values():
+                    state.backends_changed(best_changed=True)
+                self.changed(0)
             return
         before = {b.uid: b for b in self.ranked}
         best_changed = [b.uid for b in ranked[:1]] != [b.uid for b in self.ranked[:1]]
@@ -281,13 +313,14 @@ class Forwarder:
         self._notice = loop.call_at(due, self._tell)
 
     def log_once(self, forward: Forward, error: KappError) -> None:
-        """Log `error`, unless it was logged before."""
+        """Log and say `error`, unless that was done before."""
         key = f"{forward.local_port} {error}"
         if key in self._logged:
             return
         if len(self._logged) >= _LOGGED_ERRORS:
             self._logged.clear()
         self._logged.add(key)
+        self._say(forward.local_port, error)
         _log.warning(
             "forward does not work",
             extra={

@@ -38,6 +38,9 @@ _BACKOFF_MOST_S = 0.2
 """Between rounds over all pods; changes of the pods, and a pod that answers another connection, cut
 it short. What a client waits beyond its pod's first moment is at most this."""
 
+_LOOK_S = 1.0
+"""A client that finds no pod at all says so this often: after a while it is worth an error."""
+
 _BACKOFF_PER_WAITING_S = 0.004
 """Added for each waiting connection, so that hundreds of them try 250 times a second in all."""
 
@@ -172,7 +175,9 @@ class Splice(asyncio.Protocol):
                 if self._loop.time() >= deadline:
                     self._finish()
                     return
-                pause_s = PARK_S
+                if not failed:
+                    self._forward.lacking(self._loop.time() - waiting_since)
+                pause_s = _LOOK_S
                 if failed:  # every pod was tried: begin again after a while, or when they change
                     pause_s = backoff_s * random.uniform(0.5, 1.0)
                     pause_s += self._forward.waiting_count * _BACKOFF_PER_WAITING_S

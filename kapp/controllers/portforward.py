@@ -14,14 +14,21 @@ import aiohttp
 import msgspec
 
 from kapp.api.typed import TypedClient, encode
-from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery, Pod
+from kapp.api.v1alpha1.kubernetesdiscovery import (
+    REASON_NOT_APPLIED,
+    REASON_NOT_CONNECTED,
+    KubernetesDiscovery,
+    Pod,
+)
+from kapp.api.v1alpha1.meta import RESOURCE_ANNOTATION
 from kapp.api.v1alpha1.portforward import ForwardStatus, PortForward
 from kapp.cluster.forwarder import Backend, Forward, Forwarder
 from kapp.cluster.pods import summarize
 from kapp.cluster.portforward import PodDialer
 from kapp.controllers.connections import Connections
+from kapp.controllers.logsink import LogSink
 from kapp.controllers.podsource import PODS
-from kapp.errors import KappError, Unreachable
+from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import ObjectKey
 from kapp.machinery.status import ApiError
 
@@ -43,6 +50,7 @@ class PortForwardReconciler:
     Args:
         objects: kapp's API.
         connections: the clusters.
+        log: where users read what does not work.
         enqueue: wakes a key.
         now: wall time.
     """
@@ -51,11 +59,13 @@ class PortForwardReconciler:
         self,
         objects: TypedClient,
         connections: Connections,
+        log: LogSink,
         enqueue: Callable[[ObjectKey], None],
         now: Callable[[], datetime],
     ) -> None:
         self._objects = objects
         self._connections = connections
+        self._log = log
         self._enqueue = enqueue
         self._now = now
         self._running: dict[str, _Running] = {}
@@ -76,7 +86,8 @@ class PortForwardReconciler:
             return None
         before = encode(forward)
         forwarder = (running or self._start(key, forward)).forwarder
-        forwarder.set_backends(await self._backends(forward))
+        backends, lack = await self._backends(forward)
+        forwarder.set_backends(backends, lack)
         await forwarder.set_forwards(
             Forward(one.local_port, one.container_port, one.host, one.name, one.path)
             for one in forward.spec.forwards
@@ -106,26 +117,35 @@ class PortForwardReconciler:
         def dialer(namespace: str, pod: str) -> PodDialer:
             return PodDialer(connect, namespace, pod)
 
+        resource = forward.metadata.annotations.get(RESOURCE_ANNOTATION, key.name)
+
+        def say(port: int, error: KappError) -> None:
+            self._log.write(resource, f"port {port}: {error.one_line()}\n", level="warn")
+
         forwarder = Forwarder(
-            dialer, now=self._now, on_change=lambda: self._enqueue(key), name=key.name
+            dialer, now=self._now, on_change=lambda: self._enqueue(key), name=key.name, say=say
         )
         running = _Running(forward.metadata.uid, cluster, forwarder)
         self._running[key.name] = running
         return running
 
-    async def _backends(self, forward: PortForward) -> list[Backend]:
+    async def _backends(self, forward: PortForward) -> tuple[list[Backend], KappError]:
+        """The pods that connections may go to, and why there are none if so it is."""
         if forward.spec.discovery:
             discovery = await self._objects.get(KubernetesDiscovery, forward.spec.discovery)
-            return list(_backends(discovery.status.pods)) if discovery is not None else []
+            if discovery is None:
+                return [], ClusterError(f"{forward.spec.discovery} is not looked for yet")
+            return list(_backends(discovery.status.pods)), _lack(discovery)
+        lack = ClusterError(f"there is no pod {forward.spec.pod_name}")
         handle = self._connections.get(forward.spec.cluster)
         if handle is None:
-            return []
+            return [], ClusterError(f"the cluster {forward.spec.cluster} is not connected")
         try:
             pod = await handle.connection.client.get(
                 PODS, forward.spec.pod_name, forward.spec.namespace
             )
         except (ApiError, KappError):
-            return []
+            return [], lack
         entry = summarize(pod)
         return [
             Backend(
@@ -138,7 +158,21 @@ class PortForwardReconciler:
                 entry["createdAt"] or "",
                 tuple(port for one in entry["containers"] for port in one["ports"]),
             )
-        ]
+        ], lack
+
+
+def _lack(discovery: KubernetesDiscovery) -> KappError:
+    """Why nothing of a resource takes connections, in a sentence."""
+    name, status = discovery.name, discovery.status
+    if status.waiting is not None and status.waiting.reason == REASON_NOT_CONNECTED:
+        return ClusterError(f"the cluster {discovery.spec.cluster} is not connected")
+    if status.waiting is not None and status.waiting.reason != REASON_NOT_APPLIED:
+        return ClusterError(f"the pods of {name} cannot be watched: {status.waiting.reason}")
+    if not status.pods:
+        return ClusterError(f"{name} has no pod")
+    pod = status.pods[-1]
+    why = pod.errors[0] if pod.errors else pod.status or pod.phase
+    return ClusterError(f"pod {pod.name} of {name} does not run: {why}")
 
 
 def _backends(pods: Iterable[Pod]) -> Iterable[Backend]:

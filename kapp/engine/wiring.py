@@ -259,7 +259,7 @@ class Wiring:
             ),
         )
         self._forwards = PortForwardReconciler(
-            self._objects, self.connections, self._waker("portforward"), self._now
+            self._objects, self.connections, self._log, self._waker("portforward"), self._now
         )
         self._add(
             "portforward",

@@ -155,6 +155,7 @@ async def test_a_port_nobody_listens_on_is_said_and_forgotten_when_it_heals(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("kapp.cluster.forwarder._ERROR_AFTER_S", 0.05)
+    monkeypatch.setattr("kapp.cluster.forwarder._SAID_AFTER_S", 0.05)
     world.kubelet.pods["a"] = {}
     await world.forward()
     world.forwarder.set_backends([pod("a")])
@@ -163,6 +164,7 @@ async def test_a_port_nobody_listens_on_is_said_and_forgotten_when_it_heals(
     assert str(world.status["error"]).startswith(
         "nothing listens on port 80 in the container of pod a"
     )
+    await until(lambda: "forward does not work" in caplog.messages)
     await world.run_pod("a")
     await asyncio.gather(*waiting)
     assert world.status["error"] == ""

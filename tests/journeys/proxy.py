@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from kapp.cluster import kubeconfig
 from kapp.cluster.connection import Connection
+from kapp.machinery.status import ApiError
 from kapp.server.http import end
 
 # Its name is one that a local cluster has, so that the production guard lets it pass.
@@ -65,6 +67,8 @@ class Proxy:
         self._connection: Connection | None = None
         self._runner: web.AppRunner | None = None
         self._port = 0
+        self._tunnels: set[web.WebSocketResponse] = set()
+        self._silent: set[web.WebSocketResponse] = set()
 
     def come_back(self) -> None:
         """Listen (again)."""
@@ -83,6 +87,19 @@ class Proxy:
     def hold_logs(self, held: bool) -> None:
         """Whether what containers print stays here for now."""
         self._call(self._hold(held))
+
+    def cut_tunnels(self) -> None:
+        """End the TCP connections of all websockets, without a word."""
+        self._call(self._on_tunnels(lambda ws: ws._req and ws._req.transport.abort()))
+
+    def silence_tunnels(self) -> None:
+        """Pass on nothing more through the websockets there are, and say nothing of it."""
+        self._call(self._on_tunnels(self._silent.add))
+
+    @property
+    def tunnels(self) -> int:
+        """Websockets that are open."""
+        return len(self._tunnels)
 
     def lead_to(self, upstream: str) -> None:
         """Be another cluster, at the same address."""
@@ -115,6 +132,10 @@ class Proxy:
             self._flowing.clear()
         else:
             self._flowing.set()
+
+    async def _on_tunnels(self, do: Callable[[web.WebSocketResponse], object]) -> None:
+        for tunnel in list(self._tunnels):
+            do(tunnel)
 
     async def _listen(self) -> None:
         self._connection = Connection(kubeconfig.load(self._upstream))
@@ -162,13 +183,15 @@ class Proxy:
         connection = self._connection
         if connection is None:
             return _cut(request)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._tunnel(request, connection)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
         headers |= await connection._authorize(False)
         url = connection.context.server + str(request.rel_url)
         try:
             async with connection.session.request(
                 request.method,
-                aiohttp.client.URL(url, encoded=True),
+                URL(url, encoded=True),
                 headers=headers,
                 data=await request.read() or None,
                 server_hostname=connection.context.tls_server_name or None,
@@ -188,6 +211,42 @@ class Proxy:
                 return response
         except (aiohttp.ClientError, OSError):
             return _cut(request)
+
+    async def _tunnel(self, request: web.Request, connection: Connection) -> web.StreamResponse:
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        protocols = [one.strip() for one in offered.split(",")]
+        try:
+            far = await connection.ws_connect(str(request.rel_url), protocols=protocols)
+        except ApiError as error:
+            return _status(Fault(error.code, error.reason, error.message))
+        near = web.WebSocketResponse(
+            protocols=(far.protocol or "",), max_msg_size=0, compress=False
+        )
+        try:
+            await near.prepare(request)
+            self._tunnels.add(near)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(near, far, near))
+                group.create_task(self._pass(far, near, near))
+        except* (aiohttp.ClientError, OSError):
+            pass
+        finally:
+            self._tunnels.discard(near)
+            self._silent.discard(near)
+            await far.close()
+        return near
+
+    async def _pass(
+        self,
+        source: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+        target: web.WebSocketResponse | aiohttp.ClientWebSocketResponse,
+        tunnel: web.WebSocketResponse,
+    ) -> None:
+        async for message in source:
+            if tunnel not in self._silent:
+                await target.send_bytes(message.data)
+        if tunnel not in self._silent:
+            await target.close()
 
     def _config(self) -> str:
         cluster = {"name": CONTEXT, "cluster": {"server": f"http://127.0.0.1:{self._port}"}}

@@ -129,6 +129,30 @@ class Steady:
         self._firsts.setdefault(request.body.split(" ")[0], request)
 
 
+@contextlib.contextmanager
+def asking(port: int) -> Iterator[list[str]]:
+    """Somebody who asks all the time, and gives up each time after two seconds; the answers."""
+    answers: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.05):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=2) as sock:
+                    sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    answers.append(sock.recv(65536).decode())
+            except OSError:
+                continue
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+
+
 def _is_at_end(sock: socket.socket) -> bool:
     """Whether the peer has ended the connection. A reset counts as a failure, later."""
     sock.setblocking(False)

@@ -11,6 +11,7 @@ import pytest
 
 from .conftest import Project, eventually, free_port, page
 from .manifests import web
+from .steady import asking
 
 _CONFIG = """
 apiVersion: v1
@@ -55,6 +56,62 @@ def _may_not(project: Project, *request: str) -> bool:
     account = f"system:serviceaccount:{project.namespace}:developer"
     answer = project.kubectl("auth", "can-i", *request, f"--as={account}", check=False)
     return answer.strip() == "no"
+
+
+_NO_FORWARDS = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deployer}
+rules:
+- apiGroups: ["", apps]
+  resources: [pods, pods/log, services, configmaps, deployments, replicasets, events]
+  verbs: ["*"]
+"""
+_FORWARDS = """
+- apiGroups: [""]
+  resources: [pods/portforward]
+  verbs: [get, create]
+"""
+
+
+@pytest.fixture
+def without_forwards(developer: Project, project: Project) -> Project:
+    """The developer, who may do all but forward ports."""
+    project.kubectl("delete", "rolebinding", "developer")
+    project.write("role.yaml", _NO_FORWARDS)
+    project.kubectl("apply", "-f", str(project.directory / "role.yaml"))
+    account = f"{project.namespace}:developer"
+    binding = ("rolebinding", "deployer", "--role=deployer", f"--serviceaccount={account}")
+    project.kubectl("create", *binding)
+    return developer
+
+
+def test_forwards_that_are_not_permitted_until_they_are(
+    without_forwards: Project, project: Project
+) -> None:
+    developer, port = without_forwards, free_port()
+    assert _may_not(developer, "create", "pods", "--subresource=portforward")
+    developer.write("kubernetes.yaml", web())
+    developer.write("Kappfile", f"k8s_yaml('kubernetes.yaml')\nport_forward('web', {port})\n")
+    developer.up()
+    status = "jsonpath={.status.forwardStatuses[0].error}"
+    try:
+        eventually(lambda: developer.get("ui", "web", "--no-headers"))
+        with asking(port) as answers:
+            eventually(
+                lambda: (
+                    "the verbs get and create on pods/portforward"
+                    in developer.get("pf", "web", "-o", status)
+                )
+            )
+            eventually(lambda: "is forbidden" in developer.run("logs", "web").stdout)
+            assert developer.run("logs", "web").stdout.count("forwarding ports of pod web-") == 1
+            project.write("role.yaml", _NO_FORWARDS + _FORWARDS.lstrip())
+            project.kubectl("apply", "-f", str(project.directory / "role.yaml"))
+            eventually(lambda: answers)
+        eventually(lambda: developer.get("pf", "web", "-o", status) == "")
+    finally:
+        developer.close()
 
 
 def test_up_save_and_down(developer: Project) -> None:
