@@ -77,6 +77,8 @@ class PodDialer:
         self._tunnels: list[Tunnel] = []
         self._channels: set[ChannelStream] = set()
         self._dialing: asyncio.Task[Tunnel | KappError | None] | None = None
+        # Never closed, as a dial that is given up may still leave a socket to close.
+        self._disposing = TaskGroup(f"sockets to {namespace}/{pod}")
         self._disposals: set[asyncio.Task[None]] = set()
         self._failure: KappError | None = None
         self._hold_until = 0.0
@@ -120,13 +122,13 @@ class PodDialer:
         self._tunnels.clear()
         for channel in list(self._channels):
             await channel.close()
+        await self._tasks.close()
         if self._disposals:
             await asyncio.wait(self._disposals)
-        await self._tasks.close()
 
     def _dispose(self, closing: Coroutine[Any, Any, None]) -> None:
         """Run to its end, even if the dialer is closed meanwhile: a socket hangs on it."""
-        task = self._tasks.spawn(closing, "dispose")
+        task = self._disposing.spawn(closing, "dispose")
         self._disposals.add(task)
         task.add_done_callback(self._disposals.discard)
 

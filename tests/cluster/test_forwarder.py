@@ -520,10 +520,11 @@ async def test_counts_are_told_at_a_bounded_rate(world: World) -> None:
     await world.forward()
     world.forwarder.set_backends([pod("a")])
     await world.ask()
-    before = world.changes
+    before, began = world.changes, asyncio.get_running_loop().time()
     for _ in range(100):
         await world.ask()
-    assert world.changes - before < 10
+    took_s = asyncio.get_running_loop().time() - began
+    assert world.changes - before <= 2 + took_s / 0.5
 
 
 async def test_closing_breaks_what_is_open_and_frees_the_port(world: World) -> None:
