@@ -206,10 +206,15 @@ async def end(runner: web.AppRunner) -> None:
 
     `cleanup` alone knows the connections whose `connection_made` was called; between accept and
     that call asyncio needs some turns of its loop (asyncio/selector_events.py,
-    `_accept_connection2`), and nobody closes what arrives after the end.
+    `_accept_connection2`), and nobody closes what arrives after the end. It has to arrive before
+    the listening sockets are closed, too: asyncio drops it without closing it otherwise.
     """
-    for site in list(runner.sites):
-        await site.stop()
+    loop = asyncio.get_running_loop()
+    for site in runner.sites:
+        server = site._server  # aiohttp has no other way to a site's sockets
+        if isinstance(server, asyncio.Server):
+            for listening in server.sockets:
+                loop.remove_reader(listening.fileno())
     for _ in range(_ACCEPT_TURNS):
         await asyncio.sleep(0)
     await runner.cleanup()

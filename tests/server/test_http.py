@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from kapp.machinery.objects import ObjectKey
 from kapp.machinery.paging import write_token
-from kapp.server.http import MAX_BODY_BYTES
+from kapp.server.http import MAX_BODY_BYTES, end
 
 if TYPE_CHECKING:
     from conftest import Running
@@ -265,6 +267,21 @@ async def test_a_closed_connection_ends_its_watch(running: Running) -> None:
     log = running.registry.store._logs["widgets.test.dev"]
     assert not log._watches
     assert not log._waiting
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_end_closes_what_was_just_accepted(turns: int) -> None:
+    """Nobody is left waiting for an answer, however far asyncio is with the connection."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with socket.create_connection(runner.addresses[0][:2], timeout=10) as client:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await end(runner)
+        client.setblocking(False)
+        with suppress(ConnectionResetError):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
 
 
 async def test_closing_ends_open_watches_within_half_a_second(running: Running) -> None:
