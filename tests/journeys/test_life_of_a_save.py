@@ -1,4 +1,7 @@
-"""docs/life-of-a-save.md, step by step, as any client of kapp's API sees it."""
+"""docs/life-of-a-save.md, step by step, as any client of kapp's API sees it.
+
+The remarks are the document's headings, in its order (tests/meta/test_documents.py).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,8 @@ def condition(obj: dict[str, Any], kind: str) -> str:
 
 def test_life_of_a_save(project: Project) -> None:
     port = free_port()
-    project.write("kubernetes.yaml", web("one"))
+    leaving = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: leaving}\n"
+    project.write("kubernetes.yaml", web("one") + leaving)
     project.write("Kappfile", f"k8s_yaml('kubernetes.yaml')\nport_forward('web', {port})\n")
     project.up()
     read = objects(project)
@@ -53,46 +57,50 @@ def test_life_of_a_save(project: Project) -> None:
 
     project.write("kubernetes.yaml", web("two"))
 
-    # 1. the save is an event
+    # 1. The save is seen.
     saved = str(project.directory / "kubernetes.yaml")
     watch = until(
         lambda: read("fw", "(Kappfile)"), lambda fw: saved in str(fw["status"].get("fileEvents"))
     )
     event = watch["status"]["fileEvents"][-1]
-    # 2. that event was evaluated, without an error
+    # 2. The Kappfile is evaluated.
     kappfile = until(
         lambda: read("kf", "(Kappfile)"),
         lambda kf: kf["status"].get("evaluatedInput", "").endswith(event["time"]),
     )
     assert not kappfile["status"]["terminated"].get("error")
-    # 3. and 4. the changed objects were written, and applied
+    # 3. Objects are written.
+    written = read("kapp", "web")
+    assert written["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    assert "value: two" in written["spec"]["yaml"]
+    # 4. The cluster is told.
     digest = before["status"]["appliedInputHash"]
     apply = until(
         lambda: read("kapp", "web"), lambda ka: ka["status"]["appliedInputHash"] != digest
     )
-    assert apply["metadata"]["generation"] == before["metadata"]["generation"] + 1
-    assert "value: two" in apply["spec"]["yaml"]
     assert "value: two" in apply["status"]["resultYAML"]
+    # 5. What left is deleted.
+    eventually(lambda: not project.kubectl("get", "cm", "leaving", "--ignore-not-found"))
 
-    # 6. the new pod is found
+    # 6. The new pod is found.
     def serving() -> list[str]:
         pods = read("kd", "web")["status"]["pods"]
         good = (pod for pod in pods if pod.get("ready") and pod.get("current"))
         return [pod["name"] for pod in good if pod["name"] != old_pod]
 
     (new_pod,) = eventually(serving)
-    # 7. connections go to it, through the listener that was open before
+    # 7. Connections move.
     eventually(lambda: page(port).strip() == "two")
     moved = until(
         lambda: read("pf", "web")["status"]["forwardStatuses"][0],
         lambda status: status["podName"] == new_pod,
     )
     assert moved["startedAt"] == forward["startedAt"]
-    # 8. its logs are followed, and those of the old pod no more once it is gone
+    # 8. Logs follow.
     eventually(lambda: "serving 'two'" in project.run("logs", "web").stdout)
     stream = f"podlogstream.kapp.dev/web-{project.namespace}-{new_pod}"
     eventually(lambda: project.get("pls", "-o", "name").split() == [stream])
-    # 9. one place says how it went
+    # 9. One place says how it went.
     ui = until(lambda: read("uiresource", "web"), lambda one: condition(one, "Ready") == "True")
     assert condition(ui, "UpToDate") == "True"
     assert ui["status"]["k8sResourceInfo"]["podName"] == new_pod
