@@ -18,6 +18,7 @@ from kapp.machinery.objects import (
     gvk_of,
     is_deleting,
     metadata_of,
+    parse_time,
 )
 
 State = Literal["ready", "progressing", "failed", "deleting"]
@@ -51,6 +52,9 @@ STUCK = frozenset(
     }
 )
 """Reasons for which a pod has not begun, and will not: it never counts as a failed try of a Job."""
+
+# A container that ran for so long is started again at once: twice kubelet's MaxContainerBackOff.
+_BACKOFF_RESET_S = 600.0
 
 # Waiting reasons from which a container does not get away on its own.
 _FATAL_WAITS = STUCK | frozenset(
@@ -123,8 +127,24 @@ def _pod_errors(pod: Object) -> Iterator[Readiness]:
             yield _failed(str(waiting["reason"]), f"container {name}: {why}")
         elif ended.get("exitCode"):
             reason = str(ended.get("reason") or "Error")
+            if reason == "Error" and _is_crash_loop(pod, container):
+                reason = "CrashLoopBackOff"
             why = ended.get("message") or f"exited with code {ended['exitCode']}"
             yield _failed(reason, f"container {name}: {why}")
+
+
+def _is_crash_loop(pod: Object, container: Mapping[str, Any]) -> bool:
+    """Whether a container that has failed again waits longer and longer for its next start.
+
+    The kubelet says so some seconds later, when it looks at the pod again.
+    """
+    policy = (pod.get("spec") or {}).get("restartPolicy") or "Always"
+    ended = (container.get("state") or {}).get("terminated") or {}
+    started_at, finished_at = ended.get("startedAt"), ended.get("finishedAt")
+    if policy != "Always" or not container.get("restartCount") or not started_at or not finished_at:
+        return False
+    ran_s = (parse_time(finished_at) - parse_time(started_at)).total_seconds()
+    return ran_s < _BACKOFF_RESET_S
 
 
 def _last_exit(container: Mapping[str, Any]) -> str:

@@ -213,6 +213,19 @@ CASES = """
   expect: failed
   message: exited with code 3
   object: {apiVersion: v1, kind: Pod, metadata: {name: a}, status: {phase: Running, containerStatuses: [{name: c, state: {terminated: {exitCode: 3, reason: Error}}}]}}
+- name: pod that has crashed again, and waits for its next start
+  expect: failed
+  reason: CrashLoopBackOff
+  message: "container c: exited with code 3"
+  object: {apiVersion: v1, kind: Pod, metadata: {name: a}, status: {phase: Running, containerStatuses: [{name: c, restartCount: 1, state: {terminated: {exitCode: 3, reason: Error, startedAt: "2026-01-01T00:00:00Z", finishedAt: "2026-01-01T00:00:01Z"}}}]}}
+- name: pod that has crashed again after it served for long
+  expect: failed
+  reason: Error
+  object: {apiVersion: v1, kind: Pod, metadata: {name: a}, status: {phase: Running, containerStatuses: [{name: c, restartCount: 1, state: {terminated: {exitCode: 3, reason: Error, startedAt: "2026-01-01T00:00:00Z", finishedAt: "2026-01-01T00:10:01Z"}}}]}}
+- name: pod of a job that has failed again
+  expect: failed
+  reason: Error
+  object: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {restartPolicy: OnFailure}, status: {phase: Running, containerStatuses: [{name: c, restartCount: 1, state: {terminated: {exitCode: 3, reason: Error, startedAt: "2026-01-01T00:00:00Z", finishedAt: "2026-01-01T00:00:01Z"}}}]}}
 - name: pod whose image cannot be pulled
   expect: failed
   reason: ImagePullBackOff
