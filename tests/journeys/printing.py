@@ -36,6 +36,18 @@ sys.stdout.flush()
 sys.exit(not told)
 """
 
+_NOISE = """\
+import sys, time
+started, pad = time.monotonic(), "x" * BYTES
+for number in range(LINES):
+    sys.stdout.write(f"{number} {pad}\\n")
+    if number % 200 == 0:
+        sys.stdout.flush()
+        time.sleep(max(0.0, started + number / PER_S - time.monotonic()))
+print("end", flush=True)
+time.sleep(3600)
+"""
+
 
 def printer(
     version: str,
@@ -47,6 +59,16 @@ def printer(
 ) -> str:
     """A Deployment or StatefulSet of one such pod. Another `version` is a rollout."""
     program = _PROGRAM.replace("LINES", str(lines)).replace("PER_S", str(per_s))
+    return _workload(program, name=name, kind=kind, version=version)
+
+
+def noisy(lines: int, *, per_s: int = 10_000, line_bytes: int = 400) -> str:
+    """A Deployment of one pod that numbers long lines, says `end` and is silent."""
+    program = _NOISE.replace("LINES", str(lines)).replace("PER_S", str(per_s))
+    return _workload(program.replace("BYTES", str(line_bytes)), name="noisy")
+
+
+def _workload(program: str, *, name: str, kind: str = "Deployment", version: str = "") -> str:
     code = "".join(f"          {line}\n" for line in program.splitlines())
     return f"""\
 apiVersion: apps/v1
