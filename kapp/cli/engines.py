@@ -46,12 +46,13 @@ def kappfile_path(option: str) -> str:
     return found
 
 
-def running_instance(option: str) -> Instance:
-    """The running engine by `-f`, by the Kappfile here or above, or by being the only one.
+def running_instance(file: str, *, option: str = "-f") -> Instance:
+    """The running engine by its Kappfile, by the one here or above, or by being the only one.
 
-    Raises KappError if it does not run, or if several could be meant.
+    `option` is how the command is told the file. Raises KappError if the engine does not run, or if
+    several could be meant.
     """
-    found = kappfile_path(option) if option else find_kappfile(os.getcwd())
+    found = kappfile_path(file) if file else find_kappfile(os.getcwd())
     if found is not None:
         instance = Instance(found)
         if instance.is_running():
@@ -63,11 +64,11 @@ def running_instance(option: str) -> Instance:
     if running:
         raise UsageError(
             "several engines run: " + ", ".join(one.kappfile for one in running),
-            hint="choose one with -f PATH",
+            hint=f"choose one with {option} PATH",
         )
     raise KappError(
         "no engine runs, and there is no Kappfile here or above",
-        hint="start one with `kapp up`, or name a Kappfile with -f PATH",
+        hint=f"start one with `kapp up`, or name a Kappfile with {option} PATH",
     )
 
 

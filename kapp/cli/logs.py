@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from http.client import HTTPResponse
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ import typer
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import request, running_instance
 from kapp.cli.render import say, wants_colour
-from kapp.cli.resources import name_of, resources_of, unknown
+from kapp.cli.resources import KAPPFILE, name_of, resources_of, unknown
 from kapp.errors import KappError, UsageError
 from kapp.instance import Instance
 
@@ -54,9 +55,11 @@ def logs(
     if level:
         query.append(("level", _checked_level(level)))
     earlier = [("since", _checked_duration(since))] if since else []
+    if tail < -1:
+        raise UsageError(f"--tail {tail} is no number of lines", hint="-1 shows all of them")
     if tail >= 0:
         earlier.append(("tail", str(tail)))
-    instance = running_instance(file)
+    instance = running_instance(file, option="--file")
     _check_names(instance, resources or ())
     _print(instance, [*query, *earlier])
     while follow:
@@ -91,8 +94,11 @@ def _check_names(instance: Instance, names: Sequence[str]) -> None:
     """Raise KappError for what is no resource, and was none."""
     if not names:
         return
+    known = [*map(name_of, resources_of(instance))]
+    if not set(known) - {KAPPFILE}:
+        return  # the Kappfile was not read yet, or cannot be
     with request(instance, "GET", "/kapp/v1/status") as response:
-        known = [*map(name_of, resources_of(instance)), *json.load(response)["logResources"]]
+        known += json.load(response)["logResources"]
     if not set(names) <= set(known):
         raise unknown(names, list(dict.fromkeys(known)))
 
@@ -101,12 +107,16 @@ def _print(instance: Instance, query: list[tuple[str, str]]) -> None:
     """Print what the engine answers, until it is all or the engine ends."""
     path = f"/kapp/v1/logs?{urlencode(query)}"
     with request(instance, "GET", path, streaming=True) as response:
-        try:
-            while chunk := response.read1(_CHUNK_BYTES):
-                sys.stdout.buffer.write(chunk)
-                sys.stdout.buffer.flush()
-        except ConnectionError:
-            return  # it was killed
+        while chunk := _next(response):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+
+def _next(response: HTTPResponse) -> bytes:
+    try:
+        return response.read1(_CHUNK_BYTES)
+    except ConnectionError:
+        return b""  # it was killed
 
 
 def _wait_until_it_runs(instance: Instance) -> None:

@@ -218,7 +218,8 @@ class PodLogStreamReconciler:
         try:
             async with aclosing(log.follow()) as batches:
                 async for batch in batches:
-                    self._store.append(span, batch.data, time=_time(batch.time))
+                    time = _time(batch.time)
+                    self._store.append(span, batch.data, time=time, stamps=batch.stamps)
         finally:
             stop()
             self._store.close(span)

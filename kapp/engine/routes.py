@@ -24,7 +24,9 @@ import msgspec
 from aiohttp import web
 
 from kapp.api.durations import parse_duration
+from kapp.logs.chunks import Chunk
 from kapp.logs.levels import LEVELS
+from kapp.logs.selection import AtLeast
 from kapp.logs.store import LogStore
 from kapp.logs.view import LogView, ViewOptions
 from kapp.machinery.registry import Registry
@@ -107,10 +109,10 @@ class Routes:
             timestamps=_flag(query.get("timestamps")),
             color=_flag(query.get("colour")),
             json=query.get("format") == "json",
-            level=query.get("level", ""),
         )
-        if options.level and options.level not in LEVELS:
-            raise bad_request(f"level: {options.level!r} is none of {', '.join(LEVELS)}")
+        level = query.get("level", LEVELS[0])
+        if level not in LEVELS:
+            raise bad_request(f"level: {level!r} is none of {', '.join(LEVELS)}")
         try:
             since = self._since(query.get("since", ""))
             tail = int(query["tail"]) if "tail" in query else None
@@ -119,7 +121,11 @@ class Routes:
         view = LogView(options, names or self._logs.resources)
         response = await _open(request, "text/plain; charset=utf-8")
         entries = self._logs.read(
-            names or None, since=since, tail=tail, follow=_flag(query.get("follow"))
+            names or None,
+            since=since,
+            tail=tail,
+            select=AtLeast(level) if level != LEVELS[0] else _all,
+            follow=_flag(query.get("follow")),
         )
         async with aclosing(entries) as reading:
             async for entry in reading:
@@ -144,6 +150,10 @@ class Routes:
 def frame(stream: int, payload: bytes) -> bytes:
     """One frame of a print answer."""
     return bytes([stream]) + len(payload).to_bytes(4, "big") + payload
+
+
+def _all(chunk: Chunk) -> Chunk:
+    return chunk
 
 
 async def _open(request: web.Request, content_type: str) -> web.StreamResponse:

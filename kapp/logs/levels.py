@@ -24,6 +24,12 @@ _BRACKETS = re.compile(rf"\[({_NAMES})\]|^({_NAMES}):", re.IGNORECASE)
 _KLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d\.")
 """k8s.io/klog: the level's letter, month and day, the time."""
 
+_FAILURE = re.compile(
+    r"Traceback \(most recent call last\):|Exception in thread |Caused by: "
+    r"|(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception)(?::|$)"
+)
+"""How Python and the JVM begin to tell of an exception, and its name in the end."""
+
 _KLOG_LEVELS = {"I": "info", "W": "warn", "E": "error", "F": "error"}
 _START_CHARS = 60
 """Where a logger's level stands, after a time and a name."""
@@ -35,11 +41,28 @@ def level_of(line: str, least: str = "info") -> str:
         return least
     if klog := _KLOG.match(line):
         return _KLOG_LEVELS[klog[1]]
+    if _FAILURE.match(line):
+        return "error"
     start = line[:_START_CHARS]
     found = _KEYED.search(line) or _CAPITALS.search(start) or _BRACKETS.search(start)
     if found is None:
         return least
     return _WORDS[next(group for group in found.groups() if group).lower()]
+
+
+class LineLevels:
+    """The level of each line of each span; an indented line has that of the one before it."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, str] = {}
+
+    def of(self, span: int, line: str, least: str = "info") -> str:
+        """As `level_of`, for the next line of a span."""
+        before = self._last.get(span)
+        if before is not None and line[:1] in (" ", "\t"):
+            return before
+        self._last[span] = found = level_of(line, least)
+        return found
 
 
 def is_at_least(level: str, wanted: str) -> bool:

@@ -17,7 +17,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+
+from kapp.logs.chunks import Chunk, Entry, Missed, Span, last_lines, lines_since
+
+__all__ = ["Chunk", "Entry", "LogStore", "Missed", "Span"]
 
 BUDGET_BYTES = 4 * 1024 * 1024
 """Per resource: some 40 000 lines, more than anyone scrolls; 200 talkative resources are not told
@@ -29,36 +32,6 @@ counted, so that many short lines cannot pass the budget."""
 
 _MAX_PARTIAL_BYTES = 256 * 1024
 """Of a line without end; it is cut here, as in a pod's log."""
-
-
-class Span(NamedTuple):
-    """A source of lines: a container, a build. `label` tells it from others of its resource."""
-
-    id: int
-    resource: str
-    label: str
-
-
-class Chunk(NamedTuple):
-    """Whole lines of one span. `first_line` counts the resource's lines before it, ever."""
-
-    seq: int
-    span: Span
-    time: datetime
-    level: str
-    data: bytes
-    first_line: int
-    lines: int
-
-
-class Missed(NamedTuple):
-    """Lines of a resource that were dropped before this reader came to them."""
-
-    resource: str
-    lines: int
-
-
-Entry: TypeAlias = Chunk | Missed
 
 
 class _Resource:
@@ -116,9 +89,19 @@ class LogStore:
         return span
 
     def append(
-        self, span: Span, data: bytes, *, level: str = "info", time: datetime | None = None
+        self,
+        span: Span,
+        data: bytes,
+        *,
+        level: str = "info",
+        time: datetime | None = None,
+        stamps: bytes = b"",
     ) -> None:
-        """Add bytes; an incomplete last line is held until its end comes, or `close`."""
+        """Add bytes; an incomplete last line is held until its end comes, or `close`.
+
+        `time` is that of the last line, now if it is None. `stamps` are the times of the lines, as
+        in `Chunk`; they come with whole lines only.
+        """
         held = self._partial.pop(span.id, b"")
         if held:
             data = held + data
@@ -130,7 +113,7 @@ class LogStore:
             if rest:
                 self._partial[span.id] = rest
         if data:
-            self._add(span, data, level, time)
+            self._add(span, data, level, time, stamps)
 
     def close(self, span: Span) -> None:
         """The span is over: its incomplete last line is a line."""
@@ -142,7 +125,9 @@ class LogStore:
         """The resource is gone: let go of what it printed."""
         self._resources.pop(resource, None)
 
-    def _add(self, span: Span, data: bytes, level: str, time: datetime | None) -> None:
+    def _add(
+        self, span: Span, data: bytes, level: str, time: datetime | None, stamps: bytes = b""
+    ) -> None:
         if self.redact is not None:
             data = self.redact(data)
         held = self._resources.get(span.resource)
@@ -150,13 +135,13 @@ class LogStore:
             held = self._resources[span.resource] = _Resource()
         lines = data.count(b"\n")
         held.chunks.append(
-            Chunk(self._next_seq, span, time or self._now(), level, data, held.lines, lines)
+            Chunk(self._next_seq, span, time or self._now(), level, data, held.lines, lines, stamps)
         )
         self._next_seq += 1
         held.lines += lines
-        held.size += len(data) + _CHUNK_OVERHEAD_BYTES
+        held.size += _size(held.chunks[-1])
         while held.size > self._budget and len(held.chunks) > 1:
-            held.size -= len(held.chunks.popleft().data) + _CHUNK_OVERHEAD_BYTES
+            held.size -= _size(held.chunks.popleft())
         for event in self._readers:
             event.set()
 
@@ -168,14 +153,16 @@ class LogStore:
         *,
         since: datetime | None = None,
         tail: int | None = None,
+        select: Callable[[Chunk], Chunk | None] = lambda chunk: chunk,
         follow: bool = False,
     ) -> AsyncGenerator[Entry, None]:
         """What is kept, in order; with `follow`, also what comes, until the caller stops.
 
         Args:
             resources: only these; None for all, those to come included.
-            since: only chunks from then on.
+            since: only lines from then on.
             tail: only the last so many lines of what is kept.
+            select: leaves lines out, before they are counted for `tail`.
             follow: go on for ever.
         """
         wanted = None if resources is None else frozenset(resources)
@@ -185,14 +172,15 @@ class LogStore:
             position = _Position()
             first = self._after(position, wanted)
             if since is not None:
-                first = [e for e in first if isinstance(e, Missed) or e.time >= since]
+                first = _since(first, since)
+            first = _selected(first, select)
             if tail is not None:
                 first = _last_lines(first, tail)
             for entry in first:
                 yield entry
             while follow:
                 wake.clear()
-                for entry in self._after(position, wanted):
+                for entry in _selected(self._after(position, wanted), select):
                     yield entry
                 await wake.wait()
         finally:
@@ -230,6 +218,29 @@ class _Position:
         self.lines: dict[str, int] = {}
 
 
+def _size(chunk: Chunk) -> int:
+    return len(chunk.data) + len(chunk.stamps) + _CHUNK_OVERHEAD_BYTES
+
+
+def _since(entries: list[Entry], moment: datetime) -> list[Entry]:
+    """Lines from `moment` on; what was dropped is told where what follows it is wanted whole."""
+    whole: dict[str, bool] = {}
+    kept: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry, Chunk):
+            wanted = lines_since(entry, moment)
+            whole.setdefault(entry.span.resource, wanted is entry)
+            kept += [wanted] if wanted is not None else []
+        else:
+            kept.append(entry)
+    return [e for e in kept if isinstance(e, Chunk) or whole.get(e.resource, True)]
+
+
+def _selected(entries: list[Entry], select: Callable[[Chunk], Chunk | None]) -> list[Entry]:
+    found = (entry if isinstance(entry, Missed) else select(entry) for entry in entries)
+    return [entry for entry in found if entry is not None]
+
+
 def _last_lines(entries: list[Entry], count: int) -> list[Entry]:
     """The last `count` lines; what was asked to be left out was not missed."""
     kept: list[Entry] = []
@@ -238,9 +249,7 @@ def _last_lines(entries: list[Entry], count: int) -> list[Entry]:
             break
         if isinstance(entry, Missed):
             continue
-        if entry.lines > count:
-            lines = entry.data.splitlines(keepends=True)[-count:]
-            entry = entry._replace(data=b"".join(lines), lines=count)
-        kept.append(entry)
-        count -= entry.lines
+        if (wanted := last_lines(entry, count)) is not None:
+            kept.append(wanted)
+            count -= wanted.lines
     return kept[::-1]

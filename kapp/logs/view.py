@@ -10,23 +10,21 @@ aligned to the longest resource name known, and grow with it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
-from kapp.logs.levels import is_at_least, level_of
-from kapp.logs.store import Chunk, Entry, Missed
-
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-"""Control sequences (ECMA-48 CSI, OSC and two-character escapes)."""
+from kapp.logs.chunks import Chunk, Entry, Missed, lines_of, stamps_of, time_of
+from kapp.logs.levels import LineLevels
+from kapp.logs.plain import for_terminal, without_controls
 
 _PALETTE = (36, 35, 34, 33, 32, 96, 95, 94)
 """SGR colours for resources; red is kept for errors."""
 
 _LEVELS = {"error": 31, "warn": 33, "debug": 90}
 _DIM = 90
+_MILLISECONDS = len("2026-11-23T18:29:16.123")
 
 
 class ViewOptions(msgspec.Struct, frozen=True):
@@ -34,14 +32,13 @@ class ViewOptions(msgspec.Struct, frozen=True):
 
     `prefix`: whether the resource is shown; None to show it where several are known. `color`: ANSI
     colours, and those that programs printed kept; without, they are taken out. `json`: one object a
-    line with time, resource, level, message, source. `level`: lines that are less bad are left out.
+    line with time, resource, level, message, source.
     """
 
     prefix: bool | None = None
     timestamps: bool = False
     color: bool = False
     json: bool = False
-    level: str = ""
 
 
 class LogView:
@@ -55,6 +52,7 @@ class LogView:
     def __init__(self, options: ViewOptions | None = None, resources: Iterable[str] = ()) -> None:
         self._options = options or ViewOptions()
         self._labels: dict[str, set[str]] = {name: set() for name in resources}
+        self._levels = LineLevels()
         self._width = max(map(len, self._labels), default=0)
 
     def render(self, entry: Entry) -> str:
@@ -66,26 +64,26 @@ class LogView:
             labels = self._labels[entry.span.resource] = set()
             self._width = max(self._width, len(entry.span.resource))
         labels.add(entry.span.label)
-        text = entry.data.decode("utf-8", "replace")
-        if not (self._options.color and not self._options.json):
-            text = _ANSI.sub("", text)
-        # not splitlines: form feeds and the like are text, and the count must be the store's
-        lines = text.removesuffix("\n").split("\n")
-        if wanted := self._options.level:
-            lines = [one for one in lines if is_at_least(level_of(one, entry.level), wanted)]
-        if self._options.json:
-            return "".join(self._json_line(entry, line) for line in lines)
-        prefix = self._prefix(entry.span.resource)
-        if self._options.timestamps:
-            prefix += f"{_rfc3339(entry.time)} "
+        options = self._options
+        texts = [line.decode("utf-8", "replace") for line in lines_of(entry)]
+        if options.color and not options.json:
+            texts = [for_terminal(text) for text in texts]
+        else:
+            texts = [without_controls(text).rstrip("\r") for text in texts]
+        if options.json:
+            times = _times(entry)
+            lines = zip(times, texts, strict=True)
+            return "".join(self._json_line(entry, time, text) for time, text in lines)
+        prefix, start, ending = self._prefix(entry.span.resource), "", "\n"
         if entry.span.label and len(labels) > 1:
-            prefix += f"[{entry.span.label}] "
-        color = _LEVELS.get(entry.level) if self._options.color else None
-        ending = "\n"
+            start = f"[{entry.span.label}] "
+        color = _LEVELS.get(entry.level) if options.color else None
         if color is not None:
-            prefix, ending = f"{prefix}\x1b[{color}m", "\x1b[0m\n"
-        # a program that redraws its line ends in \r; on a terminal that would eat the prefix
-        return "".join(f"{prefix}{line.rstrip(chr(13))}{ending}" for line in lines)
+            start, ending = f"{start}\x1b[{color}m", "\x1b[0m\n"
+        if not options.timestamps:
+            return "".join([f"{prefix}{start}{text}{ending}" for text in texts])
+        lines = zip(_times(entry), texts, strict=True)
+        return "".join([f"{prefix}{time} {start}{text}{ending}" for time, text in lines])
 
     def _prefix(self, resource: str) -> str:
         shown = self._options.prefix
@@ -99,12 +97,12 @@ class LogView:
             return f"\x1b[{number}m{padded}\x1b[0m │ "
         return f"{padded} │ "
 
-    def _json_line(self, chunk: Chunk, line: str) -> str:
+    def _json_line(self, chunk: Chunk, time: str, line: str) -> str:
         return _dump(
-            time=_rfc3339(chunk.time),
+            time=time,
             resource=chunk.span.resource,
-            level=level_of(line, chunk.level),
-            message=line.rstrip("\r"),
+            level=self._levels.of(chunk.span.id, line, chunk.level),
+            message=line,
             source=chunk.span.label,
         )
 
@@ -118,6 +116,20 @@ class LogView:
         if self._options.color:
             text = f"\x1b[{_DIM}m{text}\x1b[0m"
         return f"{self._prefix(missed.resource)}… {text}\n"
+
+
+def _times(chunk: Chunk) -> list[str]:
+    """Each line's time, to the millisecond."""
+    stamps = stamps_of(chunk)
+    if not stamps:
+        return [_rfc3339(chunk.time)] * chunk.lines
+    return [_short(stamp, chunk.time) for stamp in stamps]
+
+
+def _short(stamp: bytes, otherwise: datetime) -> str:
+    if len(stamp) > _MILLISECONDS and stamp.endswith(b"Z") and stamp[19:20] == b".":
+        return stamp[:_MILLISECONDS].decode("ascii", "replace") + "Z"
+    return _rfc3339(time_of(stamp) or otherwise)
 
 
 def _dump(**fields: str) -> str:

@@ -91,7 +91,7 @@ NO_ENGINE = (
 MISTAKES = [
     (["up"], 2, NO_KAPPFILE),
     (["get", "kapp"], 1, NO_ENGINE),
-    (["logs"], 1, NO_ENGINE),
+    (["logs"], 1, NO_ENGINE.replace("-f", "--file")),
 ]
 
 

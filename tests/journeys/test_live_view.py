@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyte
 import pytest
 
 from tests.journeys.conftest import DEADLINE_S, KAPP, Project, eventually
 from tests.journeys.manifests import web
-
-
-class Terminal:
-    """A pseudo-terminal of so many columns and rows, and what it shows."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self.screen = pyte.HistoryScreen(columns, rows, history=5000)
-        self._stream = pyte.ByteStream(self.screen)
-        self.master, self.slave = pty.openpty()
-        self._set_size(columns, rows)
-
-    def _set_size(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def resize(self, columns: int, rows: int) -> None:
-        """As a window manager does; the process hears of it by SIGWINCH."""
-        self.screen.resize(rows, columns)
-        self._set_size(columns, rows)
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self.master, keys)
-
-    def lines(self) -> list[str]:
-        """What is on the screen now."""
-        while select.select([self.master], [], [], 0)[0]:
-            try:
-                self._stream.feed(os.read(self.master, 65536))
-            except OSError:  # nobody has it open any more
-                break
-        return [line.rstrip() for line in self.screen.display]
-
-    def shows(self, *texts: str) -> Callable[[], bool]:
-        """Whether the screen shows each of these, for `eventually`."""
-
-        def check() -> bool:
-            shown = "\n".join(self.lines())
-            assert all(text in shown for text in texts), f"{texts} in:\n{shown}"
-            return True
-
-        return check
+from tests.journeys.terminal import Terminal
 
 
 @contextmanager

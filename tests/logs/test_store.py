@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kapp.logs.chunks import chosen
 from kapp.logs.store import Chunk, Entry, LogStore, Missed
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -98,6 +99,35 @@ async def test_since_and_tail(store: LogStore, clock: Clock) -> None:
     assert text(await kept(store, tail=3)) == b"b3\na4\nb4\n"
     assert text(await kept(store, tail=0)) == b""
     assert len(text(await kept(store, tail=100)).splitlines()) == 10
+
+
+async def test_since_is_each_lines_own_time(store: LogStore) -> None:
+    span = store.open("web")
+    stamps = b"\n".join(b"2026-11-23T00:00:%02dZ" % second for second in range(4))
+    store.append(span, b"0\n1\n2\n3\n", time=NOW + timedelta(seconds=3), stamps=stamps)
+    assert text(await kept(store, since=NOW + timedelta(seconds=2))) == b"2\n3\n"
+
+
+async def test_what_was_dropped_long_ago_is_no_matter_since_a_moment(clock: Clock) -> None:
+    store = LogStore(now=clock, budget_bytes=1000)
+    span = store.open("web")
+    for number in range(10):
+        clock.time = NOW + timedelta(seconds=number)
+        store.append(span, b"%d\n" % number)
+    assert isinstance((await kept(store, since=NOW))[0], Missed)
+    since = NOW + timedelta(seconds=9)
+    assert [type(entry) for entry in await kept(store, since=since)] == [Chunk]
+
+
+async def test_tail_counts_what_is_selected(store: LogStore) -> None:
+    span = store.open("web")
+    for number in range(4):
+        store.append(span, b"bad %d\nfine\n" % number)
+
+    def bad(chunk: Chunk) -> Chunk | None:
+        return chosen(chunk, [0])
+
+    assert text(await kept(store, tail=2, select=bad)) == b"bad 2\nbad 3\n"
 
 
 async def test_a_reader_follows(store: LogStore) -> None:

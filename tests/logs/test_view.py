@@ -42,6 +42,18 @@ def test_prefixes_and_times_on_request() -> None:
     assert view.render(chunk(b"a\n")) == "web │ 2026-11-23T18:29:16.123Z a\n"
 
 
+def test_each_line_has_its_own_time() -> None:
+    stamps = b"2026-11-23T18:29:14.987654321Z\n2026-11-23T18:29:15Z"
+    one = chunk(b"a\nb\n")._replace(stamps=stamps)
+    view = LogView(ViewOptions(timestamps=True))
+    assert view.render(one) == "2026-11-23T18:29:14.987Z a\n2026-11-23T18:29:15.000Z b\n"
+    lines = LogView(ViewOptions(json=True)).render(one).splitlines()
+    assert [json.loads(line)["time"] for line in lines] == [
+        "2026-11-23T18:29:14.987Z",
+        "2026-11-23T18:29:15.000Z",
+    ]
+
+
 def test_json_lines() -> None:
     view = LogView(ViewOptions(json=True, color=True))
     lines = view.render(chunk(b"\x1b[31mred\x1b[0m\nb\xff\n", label="main", level="warn"))
