@@ -91,7 +91,7 @@ async def down(
     try:
         await connection.connect()
         result = DownResult(stopped_pid=pid)
-        await _run_delete_commands(Path(instance.directory), result)
+        await _run_delete_commands(Path(instance.directory), result, on_progress)
         for inventory in await _inventories(connection, project):
             removal = await inventory.delete_all(
                 delete_namespaces=delete_namespaces,
@@ -107,9 +107,12 @@ async def down(
         await connection.close()
 
 
-async def _run_delete_commands(directory: Path, result: DownResult) -> None:
+async def _run_delete_commands(
+    directory: Path, result: DownResult, on_progress: Callable[[Progress], None]
+) -> None:
     """Delete what the user's own commands applied, by those that they gave for it."""
     for name, entry in recorded(directory).items():
+        on_progress(Progress(name, "deleting", "by its deleteCmd"))
         said = bytearray()
         try:
             await run_recorded(directory, name, entry, os.environ, said.extend)
@@ -119,6 +122,7 @@ async def _run_delete_commands(directory: Path, result: DownResult) -> None:
             result.left.append(Left(name, why))
         else:
             forget(directory, name)
+            on_progress(Progress(name, "deleted"))
             result.deleted.append(name)
 
 

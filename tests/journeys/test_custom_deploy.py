@@ -58,7 +58,8 @@ def test_down_runs_its_delete_command_after_a_kill(deployed: Project) -> None:
     for up in project._ups:
         up.kill()
     project.write("Kappfile", "broken(")
-    project.run("down")
+    said = project.run("down").stderr
+    assert "web deleting: by its deleteCmd\nweb deleted\n" in said
     assert deployments(project) == ""
     eventually(lambda: project.read("deleted") == "gone\n")
     assert "nothing to delete" in project.run("down").stderr
