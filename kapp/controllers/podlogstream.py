@@ -195,7 +195,7 @@ class PodLogStreamReconciler:
 
     async def _read(self, key: ObjectKey, stream: _Stream, name: str) -> None:
         state, spec = stream.containers[name], stream.spec
-        span = self._store.open(stream.resource, name)
+        span = self._store.open(stream.resource, name, spec.pod)
 
         def on_error(text: str) -> None:
             state.error = text

@@ -9,11 +9,15 @@ from typing import NamedTuple, TypeAlias
 
 
 class Span(NamedTuple):
-    """A source of lines: a container, a build. `label` tells it from others of its resource."""
+    """A source of lines: a container, a build.
+
+    `label` tells it from others of its resource, `pod` from those of the same label.
+    """
 
     id: int
     resource: str
     label: str
+    pod: str = ""
 
 
 class Chunk(NamedTuple):

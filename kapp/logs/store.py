@@ -82,9 +82,9 @@ class LogStore:
 
     # -- writing
 
-    def open(self, resource: str, label: str = "") -> Span:
+    def open(self, resource: str, label: str = "", pod: str = "") -> Span:
         """A new span; nothing is shown until it is written to."""
-        span = Span(self._next_span, resource, label)
+        span = Span(self._next_span, resource, label, pod)
         self._next_span += 1
         return span
 

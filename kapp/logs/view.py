@@ -32,7 +32,7 @@ class ViewOptions(msgspec.Struct, frozen=True):
 
     `prefix`: whether the resource is shown; None to show it where several are known. `color`: ANSI
     colours, and those that programs printed kept; without, they are taken out. `json`: one object a
-    line with time, resource, level, message, source.
+    line with time, resource, level, message, source (a container's name), pod.
     """
 
     prefix: bool | None = None
@@ -104,6 +104,7 @@ class LogView:
             level=self._levels.of(chunk.span.id, line, chunk.level),
             message=line,
             source=chunk.span.label,
+            pod=chunk.span.pod,
         )
 
     def _render_missed(self, missed: Missed) -> str:
@@ -111,7 +112,7 @@ class LogView:
         text = f"{missed.lines} {lines} dropped here: more than kapp keeps"
         if self._options.json:
             return _dump(
-                time="", resource=missed.resource, level="warn", message=text, source="kapp"
+                time="", resource=missed.resource, level="warn", message=text, source="kapp", pod=""
             )
         if self._options.color:
             text = f"\x1b[{_DIM}m{text}\x1b[0m"

@@ -14,7 +14,7 @@ TIME = datetime(2026, 11, 23, 18, 29, 16, 123456, tzinfo=UTC)
 
 
 def chunk(data: bytes, resource: str = "web", label: str = "", level: str = "info") -> Chunk:
-    return Chunk(1, Span(1, resource, label), TIME, level, data, 0, data.count(b"\n"))
+    return Chunk(1, Span(1, resource, label, "web-0"), TIME, level, data, 0, data.count(b"\n"))
 
 
 def test_one_resource_needs_no_prefix() -> None:
@@ -64,6 +64,7 @@ def test_json_lines() -> None:
             "level": "warn",
             "message": message,
             "source": "main",
+            "pod": "web-0",
         }
         for message in ("red", "b\ufffd")
     ]
