@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.options import DryRun, File, Output
+from kapp.cli.options import DryRun, EngineLong, FieldManager, Output
 
 
 def apply(
@@ -22,15 +22,13 @@ def apply(
     force_conflicts: Annotated[
         bool, typer.Option("--force-conflicts", help="Take fields from their managers.")
     ] = False,
-    field_manager: Annotated[
-        str, typer.Option("--field-manager", help="Who is to own the fields.")
-    ] = "",
+    field_manager: FieldManager = "",
     validate: Annotated[
         str, typer.Option("--validate", help="What unknown fields do: strict, warn or ignore.")
     ] = "strict",
     dry_run: DryRun = "none",
     output: Output = "",
-    file: File = "",
+    file: EngineLong = "",
 ) -> None:
     """Make objects of kapp's API as manifests say.
 

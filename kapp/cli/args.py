@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 
 from kapp.cli.engines import request, running_instance
+from kapp.cli.options import Engine
 from kapp.cli.render import say
 from kapp.cli.resources import API, KAPPFILE, patch
 from kapp.errors import KappError, UsageError
@@ -22,7 +23,7 @@ def args(
         typer.Argument(metavar="[ARGS…]", help="The new arguments; flags after `--`."),
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Take all arguments away.")] = False,
-    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
+    file: Engine = "",
 ) -> None:
     """Show or replace the arguments of the Kappfile.
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kapp import quickstart
-from kapp.cli.completion import resource_names
 from kapp.cli.foreground import kappfile_to_run, stop_on_signals
+from kapp.cli.options import Cluster, Context, Kappfile, Namespace, Resources
 from kapp.cli.render import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, say, show_error
 from kapp.cli.target import choose
 from kapp.errors import KappError, UsageError
@@ -27,25 +27,14 @@ _LAST_WORDS_S = 1.0
 
 def ci(
     context: typer.Context,
-    resources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RESOURCE",
-            autocompletion=resource_names,
-            help="Only these, and what they depend on.",
-        ),
-    ] = None,
-    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile, or its directory.")] = "",
+    resources: Resources = None,
+    file: Kappfile = "",
     timeout: Annotated[
         str, typer.Option(help="How long it may take, such as 10m; before `ci_settings`.")
     ] = "",
-    cluster: Annotated[
-        str, typer.Option("--cluster", help="`embedded` for kapp's own cluster.")
-    ] = "",
-    kube_context: Annotated[
-        str, typer.Option("--context", help="A context of your kubeconfig.")
-    ] = "",
-    namespace: Annotated[str, typer.Option("--namespace", help="For objects that name none.")] = "",
+    cluster: Cluster = "",
+    kube_context: Context = "",
+    namespace: Namespace = "",
 ) -> int:
     """Run the Kappfile until all is ready and done, for CI.
 

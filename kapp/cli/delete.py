@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.options import DryRun
+from kapp.cli.options import AllOfKind, DryRun, EngineLong, FieldSelector, IgnoreNotFound, Selector
 
 
 def delete(
@@ -17,20 +17,18 @@ def delete(
     filename: Annotated[
         list[str] | None, typer.Option("-f", "--filename", help="Delete what a manifest names.")
     ] = None,
-    selector: Annotated[str, typer.Option("-l", "--selector", help="Label selector.")] = "",
-    field_selector: Annotated[str, typer.Option("--field-selector", help="Field selector.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="All objects of the kind.")] = False,
+    selector: Selector = "",
+    field_selector: FieldSelector = "",
+    everything: AllOfKind = False,
     cascade: Annotated[
         str, typer.Option("--cascade", help="What becomes of what it owns: background, …")
     ] = "background",
-    ignore_not_found: Annotated[
-        bool, typer.Option("--ignore-not-found", help="Succeed when it is not there.")
-    ] = False,
+    ignore_not_found: IgnoreNotFound = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is gone.")] = True,
     timeout: Annotated[str, typer.Option("--timeout", help="How long; 0s is for ever.")] = "0s",
     dry_run: DryRun = "none",
     output: Annotated[str, typer.Option("-o", "--output", help="`name` or nothing.")] = "",
-    file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
+    file: EngineLong = "",
 ) -> None:
     """Delete objects: `kapp delete pf web`.
 

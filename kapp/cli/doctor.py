@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from kapp import __version__
+from kapp.cli.options import Context
 from kapp.cli.render import EXIT_FAILED, paint
 from kapp.errors import KappError
 from kapp.instance import KAPPFILE, all_instances, find_kappfile, state_directory
@@ -46,9 +47,7 @@ class Finding(NamedTuple):
 
 
 def doctor(
-    kube_context: Annotated[
-        str, typer.Option("--context", help="A context of your kubeconfig.")
-    ] = "",
+    kube_context: Context = "",
     namespace: Annotated[
         str, typer.Option("--namespace", help="Where the rights are looked at.")
     ] = "",

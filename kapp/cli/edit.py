@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.options import File, Output
+from kapp.cli.options import EngineLong, Output
 
 
 def edit(
     names: Annotated[list[str], typer.Argument(metavar="KIND NAME", help="or KIND/NAME")],
     output: Output = "",
-    file: File = "",
+    file: EngineLong = "",
 ) -> None:
     """Change an object in your editor.
 

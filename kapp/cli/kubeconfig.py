@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
-
-import typer
 
 from kapp.cli.engines import request, running_instance
+from kapp.cli.options import Engine
 
 
 def kubeconfig(
-    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
+    file: Engine = "",
 ) -> None:
     """Print the path of the kubeconfig of kapp's own API.
 

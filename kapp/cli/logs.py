@@ -15,6 +15,7 @@ import typer
 
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import request, running_instance
+from kapp.cli.options import EngineLong
 from kapp.cli.render import say, wants_colour
 from kapp.cli.resources import KAPPFILE, name_of, resources_of, unknown
 from kapp.errors import KappError, UsageError
@@ -42,7 +43,7 @@ def logs(
     ] = "",
     timestamps: Annotated[bool, typer.Option(help="Each line with its time.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    file: Annotated[str, typer.Option("--file", help="The Kappfile of the engine.")] = "",
+    file: EngineLong = "",
 ) -> None:
     """Show what resources printed, newest version and before."""
     query: list[tuple[str, str]] = [("resource", name) for name in resources or ()]

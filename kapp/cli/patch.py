@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.options import DryRun, File, Output
+from kapp.cli.options import DryRun, EngineLong, FieldManager, Output
 
 
 def patch(
@@ -17,12 +17,10 @@ def patch(
         str, typer.Option("--type", help="merge, or json for a list of operations")
     ] = "merge",
     subresource: Annotated[str, typer.Option("--subresource", help="status")] = "",
-    field_manager: Annotated[
-        str, typer.Option("--field-manager", help="Who is to own the fields.")
-    ] = "kubectl-patch",
+    field_manager: FieldManager = "kubectl-patch",
     dry_run: DryRun = "none",
     output: Output = "",
-    file: File = "",
+    file: EngineLong = "",
 ) -> None:
     """Change some fields: `kapp patch pf web -p '{"spec": …}'`."""
     from kapp.cli.objects.patch import run

@@ -6,13 +6,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from kapp.cli.options import Engine, FieldSelector, IgnoreNotFound, Selector
+
 Objects = Annotated[
     list[str] | None,
     typer.Argument(metavar="KIND[,KIND…] [NAME…]", help="as for kubectl: kapp, pf/web, …"),
 ]
-Selector = Annotated[str, typer.Option("-l", "--selector", help="Label selector.")]
 NoHeaders = Annotated[bool, typer.Option("--no-headers", help="No header line.")]
-File = Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")]
 
 
 def get(
@@ -33,7 +33,7 @@ def get(
         bool, typer.Option("--output-watch-events", help="Say of each change what happened.")
     ] = False,
     selector: Selector = "",
-    field_selector: Annotated[str, typer.Option("--field-selector", help="Field selector.")] = "",
+    field_selector: FieldSelector = "",
     sort_by: Annotated[str, typer.Option("--sort-by", help="JSONPath to sort by.")] = "",
     label_columns: Annotated[
         str, typer.Option("-L", "--label-columns", help="Labels to show as columns.")
@@ -48,16 +48,14 @@ def get(
         bool, typer.Option("--show-managed-fields", help="Who owns which field, in YAML and JSON.")
     ] = False,
     no_headers: NoHeaders = False,
-    ignore_not_found: Annotated[
-        bool, typer.Option("--ignore-not-found", help="Succeed when it is not there.")
-    ] = False,
-    file: File = "",
+    ignore_not_found: IgnoreNotFound = False,
+    file: Engine = "",
 ) -> None:
     """Show objects, as kubectl does: `kapp get kapp web -o yaml`."""
     _elsewhere()
 
 
-def describe(names: Objects = None, selector: Selector = "", file: File = "") -> None:
+def describe(names: Objects = None, selector: Selector = "", file: Engine = "") -> None:
     """Show objects in words: `kapp describe kapp web`."""
     _elsewhere()
 
@@ -69,7 +67,7 @@ def explain(
     recursive: Annotated[
         bool, typer.Option("--recursive", help="The fields below, without their texts.")
     ] = False,
-    file: File = "",
+    file: Engine = "",
 ) -> None:
     """Show what a kind's fields mean: `kapp explain kapp.spec`."""
     _elsewhere()
@@ -78,7 +76,7 @@ def explain(
 def api_resources(
     output: Annotated[str, typer.Option("-o", "--output", help="wide or name")] = "",
     no_headers: NoHeaders = False,
-    file: File = "",
+    file: Engine = "",
 ) -> None:
     """Show the kinds that the engine serves."""
     _elsewhere()

@@ -13,6 +13,7 @@ import typer
 
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
+from kapp.cli.options import Engine
 from kapp.cli.render import say
 from kapp.cli.resources import (
     KAPPFILE,
@@ -33,7 +34,6 @@ All: TypeAlias = Annotated[bool, typer.Option("--all", help="All resources.")]
 Labels: TypeAlias = Annotated[
     list[str] | None, typer.Option("-l", "--labels", help="Resources with all of these labels.")
 ]
-File: TypeAlias = Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")]
 
 
 def enable(
@@ -41,7 +41,7 @@ def enable(
     everything: All = False,
     labels: Labels = None,
     only: Annotated[bool, typer.Option("--only", help="And disable all others.")] = False,
-    file: File = "",
+    file: Engine = "",
 ) -> None:
     """Apply resources that were disabled, and keep them in line."""
     instance = running_instance(file)
@@ -53,7 +53,7 @@ def enable(
 
 
 def disable(
-    names: Names = None, everything: All = False, labels: Labels = None, file: File = ""
+    names: Names = None, everything: All = False, labels: Labels = None, file: Engine = ""
 ) -> None:
     """Delete what resources applied, until they are enabled.
 

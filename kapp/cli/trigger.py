@@ -9,6 +9,7 @@ import typer
 
 from kapp.cli.completion import resource_names
 from kapp.cli.engines import running_instance
+from kapp.cli.options import Engine
 from kapp.cli.render import say
 from kapp.cli.resources import (
     KAPPFILE,
@@ -44,7 +45,7 @@ def trigger(
             " volumes, and nothing annotated with `kapp.dev/down-policy: keep`.",
         ),
     ] = False,
-    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile of the engine.")] = "",
+    file: Engine = "",
 ) -> None:
     """Apply resources again, now.
 

@@ -6,30 +6,19 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.completion import resource_names
+from kapp.cli.options import Cluster, Context, Kappfile, Namespace, Resources
 from kapp.cli.running import run
 from kapp.cli.upoptions import UpOptions
 
 
 def up(
     context: typer.Context,
-    resources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RESOURCE",
-            autocompletion=resource_names,
-            help="Only these, and what they depend on.",
-        ),
-    ] = None,
-    file: Annotated[str, typer.Option("-f", "--file", help="The Kappfile, or its directory.")] = "",
+    resources: Resources = None,
+    file: Kappfile = "",
     stream: Annotated[bool, typer.Option("--stream", help="Print logs as plain lines.")] = False,
-    cluster: Annotated[
-        str, typer.Option("--cluster", help="`embedded` for kapp's own cluster.")
-    ] = "",
-    kube_context: Annotated[
-        str, typer.Option("--context", help="A context of your kubeconfig.")
-    ] = "",
-    namespace: Annotated[str, typer.Option("--namespace", help="For objects that name none.")] = "",
+    cluster: Cluster = "",
+    kube_context: Context = "",
+    namespace: Namespace = "",
     port_forwards: Annotated[
         bool, typer.Option("--port-forwards/--no-port-forwards", help="Forward ports, or not.")
     ] = True,

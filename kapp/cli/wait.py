@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kapp.cli.options import File
+from kapp.cli.options import AllOfKind, EngineLong, Selector
 
 
 def wait(
@@ -19,12 +19,12 @@ def wait(
         ),
     ],
     timeout: Annotated[str, typer.Option("--timeout", help="How long to wait.")] = "30s",
-    selector: Annotated[str, typer.Option("-l", "--selector", help="Label selector.")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="All objects of the kind.")] = False,
+    selector: Selector = "",
+    everything: AllOfKind = False,
     output: Annotated[
         str, typer.Option("-o", "--output", help="yaml, json, name, …: of what is met")
     ] = "",
-    file: File = "",
+    file: EngineLong = "",
 ) -> None:
     """Wait until it is so, as `kubectl wait` does.
 

@@ -11,8 +11,6 @@ from kapp.errors import KappError, UsageError
 from kapp.machinery.objects import Object, uid_of
 from kapp.machinery.scheme import Kind
 
-_GONE_REASONS = ("Expired", "Gone")
-
 
 class TimedOut(KappError):
     """It was not so in time."""
