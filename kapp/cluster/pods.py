@@ -81,33 +81,6 @@ def is_current(entry: Mapping[str, Any], hashes: Collection[str]) -> bool:
     return not template or not hashes or template in hashes
 
 
-def by_preference(
-    entries: Iterable[Mapping[str, Any]], hashes: Collection[str] = ()
-) -> list[Mapping[str, Any]]:
-    """Running pods, the best to connect to first.
-
-    Ready before not ready; one that is deleting only after every other that is Ready; current
-    before older; then the newest, and by name among equals.
-    """
-    running = [entry for entry in entries if entry.get("phase") == "Running"]
-    running.sort(key=lambda e: (str(e.get("createdAt") or ""), str(e.get("name"))), reverse=True)
-    return sorted(
-        running,
-        key=lambda e: (
-            not e.get("ready"),
-            bool(e.get("deleting")),
-            not is_current(e, hashes),
-        ),
-    )
-
-
-def choose_best(
-    entries: Iterable[Mapping[str, Any]], hashes: Collection[str] = ()
-) -> Mapping[str, Any] | None:
-    """The first of `by_preference`, or None when no pod runs."""
-    return next(iter(by_preference(entries, hashes)), None)
-
-
 def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a `metav1.LabelSelector` (matchLabels, matchExpressions) selects these labels.
 

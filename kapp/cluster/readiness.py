@@ -8,12 +8,11 @@ pulled and a pod that fits nowhere are failures, at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from kapp.machinery.objects import (
     Object,
-    display_name,
     find_condition,
     gvk_of,
     is_deleting,
@@ -80,21 +79,6 @@ def readiness(obj: Object) -> Readiness:
     if isinstance(observed, int) and isinstance(generation, int) and observed < generation:
         return _progressing("its controller has not seen the newest version yet")
     return rule(obj)
-
-
-def overall(objects: Iterable[Object], pods: Iterable[Object] = ()) -> Readiness:
-    """The state of several objects, and of the pods that serve their newest version.
-
-    The worst counts: failed, then progressing, deleting, ready. The message names its object.
-    Pods that are being deleted are left out: they are the old ones.
-    """
-    states = [(obj, readiness(obj)) for obj in objects]
-    states += [(pod, readiness(pod)) for pod in pods if not is_deleting(pod)]
-    for wanted in ("failed", "progressing", "deleting"):
-        for obj, found in states:
-            if found.state == wanted:
-                return found._replace(message=f"{display_name(obj)}: {found.message}")
-    return READY
 
 
 def pod_is_ready(pod: Object) -> bool:

@@ -28,19 +28,6 @@ class PortForward(msgspec.Struct, frozen=True):
     name: str = ""
     path: str = ""
 
-    def as_forward(self) -> Object:
-        """An entry of `portForwardTemplateSpec.forwards`; `name` and `path` only if given."""
-        forward: Object = {
-            "containerPort": self.container_port,
-            "host": self.host,
-            "localPort": self.local_port,
-        }
-        if self.name:
-            forward["name"] = self.name
-        if self.path:
-            forward["path"] = self.path
-        return forward
-
 
 class Link(msgspec.Struct, frozen=True):
     """A URL shown with a resource."""

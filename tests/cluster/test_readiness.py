@@ -5,7 +5,7 @@
 import pytest
 
 from kapp import yamlio
-from kapp.cluster.readiness import overall, pod_errors, readiness
+from kapp.cluster.readiness import pod_errors, readiness
 
 CASES = """
 - name: deployment that nobody has seen yet
@@ -489,21 +489,6 @@ def crashing(name, **metadata):
         "metadata": {"name": name, **metadata},
         "status": {"phase": "Running", "containerStatuses": states},
     }
-
-
-def test_overall_is_the_worst_and_names_it():
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "n"}}
-    assert overall([config]).state == "ready"
-    assert overall([config, job]).message == "Job/n/j: not started"
-    found = overall([config, job], [crashing("p")])
-    assert (found.state, found.reason) == ("failed", "CrashLoopBackOff")
-    assert found.message == "Pod/p: container c: cannot start"
-
-
-def test_pods_that_go_away_do_not_count():
-    old = crashing("old", deletionTimestamp="2026-01-01T00:00:00Z")
-    assert overall([], [old]).state == "ready"
 
 
 def test_all_of_a_pods_errors_are_told():

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from kapp.kappfile.errors import KappfileError
+from kapp.kappfile.model import PortForward
 
 Obj = dict[str, Any]
 
@@ -477,11 +478,11 @@ def test_repeated_calls_merge(go):
         "    trigger_mode=TRIGGER_MODE_AUTO, discovery_strategy='selectors-only')\n"
         "port_forward('example-go', 7000)\n"
     ).resources
-    assert [forward.as_forward() for forward in resource.port_forwards] == [
-        {"containerPort": 0, "host": "localhost", "localPort": 8000},
-        {"containerPort": 90, "host": "localhost", "localPort": 9000},
-        {"containerPort": 0, "host": "localhost", "localPort": 7000},
-    ]
+    assert resource.port_forwards == (
+        PortForward(8000),
+        PortForward(9000, 90),
+        PortForward(7000),
+    )
     assert [(link.url, link.name) for link in resource.links] == [
         ("http://example.dev", ""),
         ("https://x.dev/", "x"),

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from kapp.kappfile import session as session_module
+from kapp.kappfile.model import PortForward
 
 
 def names(project, paths):
@@ -18,9 +19,7 @@ def test_walk_through(go):
     result = go.run("k8s_yaml('kubernetes.yaml')\nport_forward('example-go', 8000)\n")
     (resource,) = result.resources
     assert resource.name == "example-go"
-    assert [forward.as_forward() for forward in resource.port_forwards] == [
-        {"containerPort": 0, "host": "localhost", "localPort": 8000}
-    ]
+    assert resource.port_forwards == (PortForward(8000),)
     assert resource.location == "Kappfile:1"
     assert names(go, result.watched_paths) == ["Kappfile", "kubernetes.yaml"]
     assert result.warnings == ()

@@ -5,6 +5,8 @@ Source: pkg/controller/controller_ref_manager.go (ClaimObject).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kapp.machinery.objects import (
     Object,
     Resource,
@@ -22,16 +24,21 @@ from kapp.minicluster.controllers.mirror import Mirror
 from kapp.runtime.client import Client, PatchType
 
 
-async def claim(
-    client: Client, resource: Resource, mirror: Mirror, owner: Object, candidates: list[Object]
-) -> list[Object]:
-    """Those of `candidates` that `owner` controls, after adopting and releasing.
+def owner_index(obj: Object) -> Iterable[str]:
+    """What `claim` finds an object by: its controller's uid, or `orphan/` and its namespace."""
+    controller = controller_of(obj)
+    return (controller["uid"],) if controller else (f"orphan/{key_of(obj).namespace}",)
 
-    An owner that is being deleted adopts nothing and releases nothing.
+
+async def claim(client: Client, resource: Resource, mirror: Mirror, owner: Object) -> list[Object]:
+    """The objects that `owner` controls, after adopting and releasing.
+
+    `mirror` is indexed by `owner_index`. An owner that is being deleted adopts nothing and
+    releases nothing.
     """
     selector = from_label_selector(owner["spec"]["selector"])
     claimed: list[Object] = []
-    for obj in candidates:
+    for obj in mirror.by(uid_of(owner)) + mirror.by(f"orphan/{key_of(owner).namespace}"):
         matches = selector is not None and selector.matches(labels_of(obj))
         controller = controller_of(obj)
         if controller is not None:

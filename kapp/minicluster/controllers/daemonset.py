@@ -19,7 +19,6 @@ from kapp.machinery.objects import (
     labels_of,
     metadata_of,
     name_of,
-    uid_of,
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.admission import TEMPLATE_GENERATION
@@ -94,8 +93,7 @@ class DaemonSetReconciler:
         owner = self._sets.get(key)
         if owner is None:
             return None
-        candidates = self._pods.by(uid_of(owner)) + self._pods.by(f"orphan/{key.namespace}")
-        pods = await claim(self._client, PODS, self._pods, owner, candidates)
+        pods = await claim(self._client, PODS, self._pods, owner)
         revision = await self._history.newest(owner)
         if not is_deleting(owner):
             pods = await self._manage(owner, revision, pods)

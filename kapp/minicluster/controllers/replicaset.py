@@ -7,7 +7,7 @@ matches is released.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,6 @@ from kapp.machinery.objects import (
     Object,
     ObjectKey,
     Resource,
-    controller_of,
     controller_reference,
     format_time,
     is_deleting,
@@ -50,12 +49,6 @@ _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
-def pod_index(pod: Object) -> Iterable[str]:
-    """Index values of a pod: the uid of its controller, or `orphan/` and its namespace."""
-    controller = controller_of(pod)
-    return (controller["uid"],) if controller else (f"orphan/{key_of(pod).namespace}",)
-
-
 class ReplicaSetReconciler:
     """Makes the pods of one ReplicaSet as many as it wants."""
 
@@ -73,7 +66,7 @@ class ReplicaSetReconciler:
         owner = self._sets.get(key)
         if owner is None:
             return None
-        pods = await self._claimed(owner)
+        pods = await claim(self._client, PODS, self._pods, owner)
         active = [pod for pod in pods if is_active(pod)]
         failure: KappError | None = None
         if not is_deleting(owner):
@@ -85,11 +78,6 @@ class ReplicaSetReconciler:
         if failure is not None:
             raise failure
         return again_s
-
-    async def _claimed(self, owner: Object) -> list[Object]:
-        candidates = self._pods.by(uid_of(owner))
-        candidates += self._pods.by(f"orphan/{key_of(owner).namespace}")
-        return await claim(self._client, PODS, self._pods, owner, candidates)
 
     async def _scale(self, owner: Object, active: list[Object]) -> list[Object]:
         wanted = int(owner["spec"].get("replicas", 1))

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from kapp.machinery.objects import ObjectKey, Resource
+from kapp.minicluster.controllers.claims import owner_index
 from kapp.minicluster.controllers.customresources import DEFINITIONS, DefinitionReconciler
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
-from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS, set_index
+from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS
 from kapp.minicluster.controllers.endpointslice import (
     ENDPOINT_SLICES,
     SERVICES,
@@ -25,7 +26,6 @@ from kapp.minicluster.controllers.replicaset import (
     PODS,
     REPLICA_SETS,
     ReplicaSetReconciler,
-    pod_index,
 )
 from kapp.minicluster.controllers.scheduler import NODES, SchedulerReconciler, node_index
 from kapp.minicluster.controllers.volumes.claims import CLAIMS
@@ -75,9 +75,9 @@ def add_controllers(
     sets = manager.reflector(client, REPLICA_SETS)
     nodes = manager.reflector(client, NODES)
     services = manager.reflector(client, SERVICES)
-    owned_pods = Mirror(pods, pod_index)
+    owned_pods = Mirror(pods, owner_index)
     claims = Mirror(manager.reflector(client, CLAIMS), no_index)
-    owned_sets = Mirror(sets, set_index)
+    owned_sets = Mirror(sets, owner_index)
     deployed = manager.reflector(client, DEPLOYMENTS)
     deployments = Mirror(deployed, no_index)
     controllers = (

@@ -7,7 +7,7 @@ bring the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from kapp.machinery.objects import (
     ObjectKey,
     Resource,
     annotations_of,
-    controller_of,
     is_deleting,
     key_of,
     name_of,
@@ -37,21 +36,13 @@ _DEADLINE_SLACK_S = 1.0
 """Conditions have whole seconds; looking a second after the deadline sees it passed."""
 
 
-def set_index(replica_set: Object) -> Iterable[str]:
-    """Index values of a ReplicaSet: its controller's uid, or `orphan/` and its namespace."""
-    controller = controller_of(replica_set)
-    if controller is not None:
-        return (controller["uid"],)
-    return (f"orphan/{key_of(replica_set).namespace}",)
-
-
 class DeploymentReconciler:
     """Rolls out one Deployment.
 
     Args:
         client: the cluster.
         deployments: mirror of Deployments.
-        sets: mirror of ReplicaSets, indexed by `set_index`.
+        sets: mirror of ReplicaSets, indexed by `owner_index`.
         pods: mirror of Pods, indexed by their controller's uid.
         may_surge: whether two pods can listen on one port; see `rollout.fenceposts`.
         now: wall time.
@@ -80,9 +71,7 @@ class DeploymentReconciler:
         deployment = self._deployments.get(key)
         if deployment is None:
             return None
-        candidates = self._sets.by(uid_of(deployment))
-        candidates += self._sets.by(f"orphan/{key.namespace}")
-        sets = await claim(self._client, REPLICA_SETS, self._sets, deployment, candidates)
+        sets = await claim(self._client, REPLICA_SETS, self._sets, deployment)
         if is_deleting(deployment):
             return await self._sync_status(deployment, sets)
         deployment = await self._note_pause(deployment)

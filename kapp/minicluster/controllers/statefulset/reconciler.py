@@ -17,7 +17,6 @@ from kapp.machinery.objects import (
     key_of,
     metadata_of,
     name_of,
-    uid_of,
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.claims import claim
@@ -77,8 +76,7 @@ class StatefulSetReconciler:
         owner = self._sets.get(key)
         if owner is None:
             return None
-        candidates = self._pods.by(uid_of(owner)) + self._pods.by(f"orphan/{key.namespace}")
-        found = await claim(self._client, PODS, self._pods, owner, candidates)
+        found = await claim(self._client, PODS, self._pods, owner)
         pods = {o: pod for pod in found if (o := ordinal_of(owner, pod)) >= 0}
         update = await self._history.newest(owner)
         known = {name_of(r): r for r in self._history.of(owner)}

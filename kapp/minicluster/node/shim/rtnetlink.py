@@ -12,7 +12,7 @@ import struct
 
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
 _NLMSG_ERROR = 2
-_RTM_NEWLINK, _RTM_DELLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 20, 24
+_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_PID = 1, 3, 10, 18, 19
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -81,11 +81,6 @@ def add_veth(name: str, peer_name: str, peer_pid: int, bridge: str) -> None:
 def set_up(name: str) -> None:
     """Bring an interface up."""
     _request(_RTM_NEWLINK, 0, _link_header(socket.if_nametoindex(name), _IFF_UP, _IFF_UP))
-
-
-def delete_link(name: str) -> None:
-    """Remove an interface (and its peer)."""
-    _request(_RTM_DELLINK, 0, _link_header(socket.if_nametoindex(name)))
 
 
 def add_address(name: str, address: str, prefix_length: int) -> None:
