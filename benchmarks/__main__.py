@@ -2,13 +2,17 @@
 
     python -m benchmarks [--kubeconfig PATH] [--write FILE] [NAME…]
 
-`--write` puts their figures as a table into a Markdown file, between its two marks.
+`--write` puts their figures as a table into a Markdown file, between its two marks, when all of
+them ran. One that fails, or takes longer than ten minutes, stands in the table as failed; the
+others go on. At the end it says what failed and which budgets were missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +23,19 @@ from benchmarks.figures import Figure
 HERE = Path(__file__).parent
 # What every program shares; all other files are programs.
 _PARTS = {"__init__", "__main__", "figures", "manifests", "observer", "world"}
+# Twice as long as the longest takes, twenty rollouts on a real cluster.
+_PATIENCE_S = 600
 
 
 def programs() -> list[str]:
     """The names of all benchmarks."""
     return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in _PARTS)
+
+
+def about(name: str) -> str:
+    """What a benchmark measures, in the first sentence of its docstring."""
+    text = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text())) or name
+    return " ".join(text.partition("\n\n")[0].split()).rstrip(".")
 
 
 def run(name: str, kubeconfig: Path | None) -> list[Figure] | None:
@@ -34,14 +46,20 @@ def run(name: str, kubeconfig: Path | None) -> list[Figure] | None:
         command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(output)]
         if kubeconfig:
             command += ["--kubeconfig", str(kubeconfig)]
-        subprocess.run(command, cwd=HERE.parent, stdin=subprocess.DEVNULL, check=False)
+        process = subprocess.Popen(command, cwd=HERE.parent, stdin=subprocess.DEVNULL)
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            print(f"not within {_PATIENCE_S} s", file=sys.stderr)
+            process.send_signal(signal.SIGINT)  # it takes down what it has put up
+            process.wait()
         if not output.exists():
             return None
         return [Figure(**one) for one in json.loads(output.read_text())]
 
 
-def table(figures: list[Figure]) -> str:
-    """A Markdown table of figures."""
+def table(figures: list[Figure], failed: list[str]) -> str:
+    """A Markdown table of figures, and of the benchmarks that gave none."""
     rows = ["| what | kapp | budget | peer in the same run | ratio |", "|---|---|---|---|---|"]
     for one in figures:
         bound = ""
@@ -51,6 +69,7 @@ def table(figures: list[Figure]) -> str:
         peer = "" if one.peer_value is None else f"{one.peer}: {one.peer_value:.4g} {one.unit}"
         ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
         rows.append(f"| {one.name} | {one.value:.4g} {one.unit} | {bound} | {peer} | {ratio} |")
+    rows += [f"| {about(name)} | **failed** | | | |" for name in failed]
     return "\n".join(rows)
 
 
@@ -78,16 +97,18 @@ def main() -> int:
         if found is None:
             failed.append(name)
         figures += found or []
-    text = table(figures)
+    text = table(figures, failed)
     print(f"\n{text}")
-    if options.write:
+    if options.write and not options.names:
         title = "real cluster" if options.kubeconfig else "embedded cluster"
         write(options.write, title, text)
     missed = [one.name for one in figures if not one.met]
     for name in failed:
-        print(f"failed: {name}", file=sys.stderr)
+        print(f"failed: {name} ({about(name)})", file=sys.stderr)
     for name in missed:
         print(f"missed: {name}", file=sys.stderr)
+    if not failed and not missed:
+        print("every budget is met")
     return 1 if failed or missed else 0
 
 

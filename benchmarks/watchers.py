@@ -30,7 +30,7 @@ EVENTS_PER_S = 1000
 SECONDS = 10
 _OBJECTS = 100
 _SETTLE_S = 2.0
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 _PATH = "/apis/kapp.dev/v1alpha1/kubernetesapplys?watch=true&resourceVersion="
 _MARK = b'{"type":'
 _BUDGET = 50.0
@@ -122,6 +122,9 @@ def _read_for(watchers: list[socket.socket], seconds: float, until: int = 0) -> 
 
 
 async def _serve(directory: Path) -> None:
+    from kapp import quickstart
+
+    quickstart.begin()
     from kapp.api.v1alpha1.scheme import scheme
     from kapp.machinery.registry import Registry
     from kapp.machinery.store import Store
@@ -141,13 +144,14 @@ async def _serve(directory: Path) -> None:
             "version": registry.store.resource_version,
         }
         print(json.dumps(about), flush=True)
+        quickstart.end()
         await asyncio.to_thread(sys.stdin.readline)
         started = asyncio.get_running_loop().time()
         for number in range(EVENTS_PER_S * SECONDS):
             write(number)
             ahead_s = started + (number + 1) / EVENTS_PER_S - asyncio.get_running_loop().time()
             await asyncio.sleep(max(ahead_s, 0))
-        await asyncio.sleep(60)
+        await asyncio.sleep(_PATIENCE_S)
 
 
 def _writer(registry):  # type: ignore[no-untyped-def]

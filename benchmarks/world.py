@@ -117,15 +117,14 @@ def world(kubeconfig: Path | None) -> Iterator[World]:
     """A world on the cluster of a kubeconfig, or (None) on an embedded one of its own."""
     # Sockets have short paths: a directory right under the temporary one.
     root = Path(tempfile.mkdtemp(prefix="kappb-"))
-    made = World(root, kubeconfig)
-    made.kubectl("create", "namespace", made.namespace)
-    try:
-        yield made
-    finally:
-        made.kubectl("delete", "namespace", made.namespace, "--wait=false")
+    with contextlib.ExitStack() as undone:
+        undone.callback(shutil.rmtree, root, ignore_errors=True)
+        made = World(root, kubeconfig)
         if kubeconfig is None:
-            made.run(KAPP, "cluster", "stop")
-        shutil.rmtree(root, ignore_errors=True)
+            undone.callback(made.run, KAPP, "cluster", "stop")
+        made.kubectl("create", "namespace", made.namespace)
+        undone.callback(made.kubectl, "delete", "namespace", made.namespace, "--wait=false")
+        yield made
 
 
 def free_port() -> int:
