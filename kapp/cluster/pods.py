@@ -1,4 +1,4 @@
-"""What kapp shows of pods, whose they are, and which one serves best (pure).
+"""What kapp shows of pods, and whose they are (pure).
 
 `summarize` makes an entry of `KubernetesDiscovery.status.pods`; the field names are Tilt's. Owners
 beyond the pod's own references are looked up by `kapp.cluster.owners`.

@@ -1,4 +1,4 @@
-"""Container instances: start one, watch its probes, stop it, note how it ended.
+"""Container instances: start one, stop it, note how it ended.
 
 One `Containers` for a node. Decides nothing about whether a container should run: that is
 `podsync`'s. Tells of every change through `changed(pod state)`.
@@ -23,9 +23,10 @@ from kapp.minicluster.node.environment import ConfigMissing
 from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.execution import Execution
 from kapp.minicluster.node.files import PodFiles
+from kapp.minicluster.node.imagewait import wait_for_image
 from kapp.minicluster.node.instance import MountImpossible
 from kapp.minicluster.node.logfile import LogFile
-from kapp.minicluster.node.probes import Probe
+from kapp.minicluster.node.probing import Probes
 from kapp.minicluster.node.runtime import ProcessSpec, Runtime, RuntimeFailure
 from kapp.minicluster.node.state import ContainerState, Ended, PodState
 
@@ -95,6 +96,7 @@ class Containers:
         self._files_of = files_of
         self._changed = changed
         self._backoff_s = backoff_s
+        self._probes = Probes(recorder, changed=changed, stop=self.stop)
         self._running: dict[str, tuple[PodState, ContainerState]] = {}
         self._specs: dict[str, ProcessSpec] = {}
         self._executions: dict[str, asyncio.Future[int]] = {}
@@ -107,7 +109,7 @@ class Containers:
         container = state.containers[spec["name"]]
         event = partial(self._recorder.pod, state.pod, container=container.name)
         if (problem := images.problem_of(spec)) is not None:
-            self._lack_image(state, container, spec, problem)
+            wait_for_image(event, container, spec, problem)
             return
         try:
             process = self._spec_of(state, spec)
@@ -147,37 +149,6 @@ class Containers:
         event("Started", f"Container started: {container.name}")
         if container.phase == "running":
             self._after_start(state, container, spec)
-
-    def _lack_image(
-        self,
-        state: PodState,
-        container: ContainerState,
-        spec: dict[str, Any],
-        problem: images.Problem,
-    ) -> None:
-        """Wait for an image that will never come; a failed pull is told of twice, as kubelet does.
-
-        Source: EnsureImageExists in k8s.io/kubernetes/pkg/kubelet/images/image_manager.go.
-        """
-        tell = partial(self._recorder.pod, state.pod, container=container.name)
-        image = spec.get("image") or ""
-        if problem.reason != images.PULL_FAILED:
-            kind = "InspectFailed" if problem.reason == "InvalidImageName" else problem.reason
-            tell(kind, problem.message, warning=True)
-            tell("Failed", f"Error: {problem.reason}", warning=True)
-            container.hopeless = True
-            container.wait(problem.reason, problem.message)
-        elif container.reason == images.PULL_FAILED:
-            tell("BackOff", f'Back-off pulling image "{image}"')
-            tell("Failed", f"Error: {images.BACK_OFF}", warning=True)
-            container.hopeless = True
-            text = f'Back-off pulling image "{image}": {problem.reason}: {problem.message}'
-            container.wait(images.BACK_OFF, text)
-        else:
-            tell("Pulling", f'Pulling image "{image}"')
-            tell("Failed", f"Failed to pull image: {problem.message}", warning=True)
-            tell("Failed", f"Error: {problem.reason}", warning=True)
-            container.wait(problem.reason, problem.message)
 
     async def _launch(
         self, state: PodState, container: ContainerState, spec: dict[str, Any], process: ProcessSpec
@@ -237,7 +208,7 @@ class Containers:
         if hook:
             container.tasks.spawn(self._post_start(state, container, spec, hook), "postStart")
         else:
-            self._probe(state, container, spec, target)
+            self._probes.begin(state, container, spec, target)
 
     async def _post_start(
         self,
@@ -252,74 +223,13 @@ class Containers:
         except actions.Unsupported as error:
             outcome = actions.Outcome(False, error.message)
         if outcome.ok:
-            self._probe(state, container, spec, target)
+            self._probes.begin(state, container, spec, target)
             return
         self._recorder.pod(
             state.pod, "FailedPostStartHook", f"PostStartHook failed: {outcome.message}",
             warning=True, container=container.name,
         )  # fmt: skip
         self.stop(state, container, podspec.grace_period_s(state.pod), "FailedPostStartHook")
-
-    # -- probes ----------------------------------------------------------------------------------
-
-    def _probe(
-        self, state: PodState, container: ContainerState, spec: dict[str, Any], target: _Target
-    ) -> None:
-        """Begin probing; without a startup probe the container has started now."""
-        if "startupProbe" in spec:
-            self._run_probe(state, container, spec, target, "startup")
-        else:
-            self._started(state, container, spec, target)
-
-    def _started(
-        self, state: PodState, container: ContainerState, spec: dict[str, Any], target: _Target
-    ) -> None:
-        container.started = True
-        container.ready = "readinessProbe" not in spec
-        for kind in ("readiness", "liveness"):
-            if f"{kind}Probe" in spec:
-                self._run_probe(state, container, spec, target, kind)
-        self._changed(state)
-
-    def _run_probe(
-        self,
-        state: PodState,
-        container: ContainerState,
-        spec: dict[str, Any],
-        target: _Target,
-        kind: str,
-    ) -> None:
-        def on_failure(what: str, message: str) -> None:
-            text = f"{what.capitalize()} probe failed: {message}"
-            self._recorder.pod(state.pod, "Unhealthy", text, warning=True, container=container.name)
-
-        def on_result(what: str, ok: bool, _message: str) -> None:
-            if what == "readiness":
-                container.ready = ok
-                self._changed(state)
-            elif ok and what == "startup":
-                self._started(state, container, spec, target)
-            elif not ok:
-                self._recorder.pod(
-                    state.pod, "Killing",
-                    f"Container {container.name} failed {what} probe, will be restarted",
-                    container=container.name,
-                )  # fmt: skip
-                grace = spec[f"{kind}Probe"].get("terminationGracePeriodSeconds")
-                grace_s = podspec.grace_period_s(state.pod) if grace is None else int(grace)
-                self.stop(state, container, grace_s, f"{what} probe failed")
-
-        probe = Probe(kind, spec[f"{kind}Probe"], target, on_result, on_failure)
-        assert container.tasks is not None
-        container.tasks.spawn(self._guarded(state, container, probe), f"{kind}-probe")
-
-    async def _guarded(self, state: PodState, container: ContainerState, probe: Probe) -> None:
-        try:
-            await probe.run()
-        except actions.Unsupported as error:
-            self._recorder.pod(
-                state.pod, "Unhealthy", error.message, warning=True, container=container.name
-            )
 
     # -- ending ----------------------------------------------------------------------------------
 
