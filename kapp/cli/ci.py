@@ -43,8 +43,8 @@ def ci(
     Kappfile's arguments.
     """
     _check_duration(timeout)
-    quickstart.begin()
     kappfile = kappfile_to_run(file)
+    quickstart.begin()
     target = choose(cluster, kube_context, namespace)
 
     from kapp.cli import diagnostics

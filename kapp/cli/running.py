@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def run(options: UpOptions) -> int:
     """Run until interrupted; the exit code. Raises KappError."""
-    quickstart.begin()
     kappfile = kappfile_to_run(options.file)
+    quickstart.begin()
     target = choose(options.cluster, options.kube_context, options.namespace)
 
     from kapp.cli import diagnostics
