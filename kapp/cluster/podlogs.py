@@ -29,6 +29,11 @@ _RETRY_MOST_S = 5.0
 """Between requests: a container that is just starting is asked for again soon, one that the server
 does not give is not asked for all the time."""
 
+_GATHER_S = 0.01
+_PLENTY_BYTES = 16 * 1024
+"""A kubelet sends each line by itself: those that follow closely on one are taken together, which
+costs less time and, in the store, much less memory. The first one is never delayed."""
+
 _PREVIOUS_TRIES = 5
 """For the log of an instance that must be there: just after a restart, kubelets may not know it."""
 
@@ -153,6 +158,8 @@ class PodLog:
                     batch = self._cursor.resume()
                 if batch is not None:
                     yield batch
+                if len(chunk) < _PLENTY_BYTES:
+                    await asyncio.sleep(_GATHER_S)
 
     async def _read_previous(self) -> AsyncGenerator[LogBatch, None]:
         """What the instance before this one printed after the last line that was read."""
