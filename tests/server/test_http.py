@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -245,6 +246,43 @@ async def test_a_watcher_that_does_not_read_is_told_in_the_stream(running: Runni
             while line := await _long_line(response):
                 last = json.loads(line)
     assert (last["type"], last["object"]["code"]) == ("ERROR", 410)
+
+
+async def test_every_watcher_gets_every_event_in_order_however_they_come(running: Running) -> None:
+    await running.request("POST", WIDGETS, widget("a"))
+    store = running.registry.store
+    key = next(iter(store._objects["widgets.test.dev"]))
+    obj = running.registry.get(next(iter(running.registry.scheme)), key)
+    chance = random.Random(7)
+    # Lone events and bursts, and pauses on both sides of what events share a write within; less
+    # in all than the log keeps, so that no watcher is too slow.
+    bursts = [chance.choice([1, 1, 3, 40]) for _ in range(60)]
+    written: list[int] = []
+
+    async def write() -> None:
+        for burst in bursts:
+            for _ in range(burst):
+                obj["metadata"]["annotations"] = {"fill": "x" * chance.choice([10, 1000, 10_000])}
+                stored = store.replace("widgets.test.dev", key, obj)
+                written.append(int(stored["metadata"]["resourceVersion"]))
+            await asyncio.sleep(chance.choice([0, 0, 0.003, 0.02, 0.06]))
+
+    async def read(response: aiohttp.ClientResponse) -> list[int]:
+        versions: list[int] = []
+        text = b""
+        while len(versions) < sum(bursts):
+            *lines, text = (text + await response.content.readany()).split(b"\n")
+            objects = [json.loads(line)["object"] for line in lines]
+            versions += [int(one["metadata"]["resourceVersion"]) for one in objects]
+        return versions
+
+    async with AsyncExitStack() as watches:
+        responses = [await watches.enter_async_context(watching(running)) for _ in range(10)]
+        for response in responses:
+            assert (await next_event(response))["type"] == "ADDED"
+        async with asyncio.timeout(60):
+            _, *seen = await asyncio.gather(write(), *map(read, responses))
+    assert all(versions == written for versions in seen)
 
 
 async def _long_line(response: aiohttp.ClientResponse) -> bytes:
