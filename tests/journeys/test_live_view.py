@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import termios
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.journeys.conftest import DEADLINE_S, KAPP, Project, eventually
+from tests.journeys.conftest import DEADLINE_S, KAPP, Project, eventually, free_port
 from tests.journeys.manifests import web
 from tests.journeys.terminal import Terminal
 
@@ -68,10 +69,45 @@ def test_the_panel_fits_and_survives_resizing(project: Project, columns: int, co
         eventually(terminal.shows("─" * (other - 1), f"{count} ready"))
         shown = terminal.lines()
         assert sum(line.startswith("─") for line in shown) == 1, "\n".join(shown)
+        # Where not all fit, it says how many are hidden, and shows whichever is chosen.
+        assert any(" more" in line for line in shown) == (count > 12), "\n".join(shown)
+        terminal.type(b"\x1b[A")
+        eventually(lambda: sum(line.startswith("▸ ") for line in terminal.lines()) == 1)
         terminal.type(b"q")
         assert wait(process, terminal) == 130
         assert "kapp down" in "\n".join(terminal.lines())
         assert not any(line.startswith("─") for line in terminal.lines())
+
+
+def test_a_row_says_state_forward_age_and_error_at_either_width(project: Project) -> None:
+    port = free_port()
+    wrong = idle("wrong").replace("replicas: 0", "replica: 0")
+    project.write("all.yaml", f"{web()}---\n{wrong}")
+    project.write("Kappfile", f"k8s_yaml('all.yaml')\nport_forward('web', {port})\n")
+    terminal = Terminal(200, 30)
+    with up_on(terminal, project) as process:
+        ready = rf"  web +ready +\d+[sm] +http://localhost:{port}/"
+        failed = r"  wrong +failed +.*spec\.replica: unknown field.*"
+
+        def rows(*patterns: str) -> bool:
+            shown = terminal.lines()
+            rule = next((at for at, line in enumerate(shown) if line.startswith("─")), 0)
+            panel = shown[rule:]
+            assert max(map(len, panel)) < terminal.screen.columns
+            # What is printed flows above the panel, and never into it.
+            assert not any("│" in line for line in panel), "\n".join(shown)
+            assert any("serving 'one'" in line for line in shown[:rule]), "\n".join(shown)
+            return all(any(re.fullmatch(one, line) for line in panel) for one in patterns)
+
+        eventually(terminal.shows("serving 'one'", "failed"))
+        eventually(lambda: rows(ready, failed))
+        terminal.resize(80, 30)
+        eventually(terminal.shows("─" * 79))
+        eventually(lambda: rows(ready, r"  wrong +failed +.*…"))
+        terminal.resize(200, 30)
+        eventually(lambda: rows(ready, failed))
+        terminal.type(b"q")
+        assert wait(process, terminal) == 130
 
 
 def test_keys_choose_filter_and_trigger(project: Project) -> None:
