@@ -85,7 +85,7 @@ async def _cycle(world: World, number: int) -> None:
 async def _settled(world: World, number: int) -> _Size:
     """The size with one pod, its warm tunnel, and nobody connected."""
     await until(lambda: world.status["connections"] == 0 and len(world.forwarder._dialers) == 1)
-    await until(lambda: len(world.kubelet.open) <= 2)
+    await until(lambda: len(world.kubelet.open) == 1, "only the warm tunnel is open")
     # what runs the pods is not the forwarder's
     assert world.status["podName"] == f"pod-{number}"
     return _size()
