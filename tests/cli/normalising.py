@@ -62,7 +62,8 @@ def _lines(text: str, places: Mapping[str, str]) -> Iterator[str]:
 
 def _replaced(text: str, places: Mapping[str, str]) -> str:
     for place, name in places.items():
-        text = text.replace(place, name)
+        # As a word: the digits of a port may stand within a hash, too.
+        text = re.sub(rf"(?<!\w){re.escape(place)}(?!\w)", name, text)
     for pattern, name in _CHANGING:
         text = pattern.sub(name, text)
     return text
