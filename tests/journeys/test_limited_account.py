@@ -6,6 +6,7 @@ Against a real cluster only: the embedded one stores roles and enforces none.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,9 +29,11 @@ def developer(project: Project) -> Project:
 
 
 @pytest.fixture
-def reader(project: Project) -> Project:
+def reader(project: Project) -> Iterator[Project]:
     """The same, with the role `view`."""
-    return _as_account(project, "view")
+    found = _as_account(project, "view")
+    yield found
+    found.close()
 
 
 def _as_account(project: Project, role: str) -> Project:
