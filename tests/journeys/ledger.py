@@ -106,8 +106,12 @@ class Ledger:
         except BaseException as error:
             self._errors.append(error)
 
-    def violations(self) -> list[str]:
-        """Every moment at which a member was not covered by its ApplySet's parent."""
+    def violations(self, namespaces: Iterable[str]) -> list[str]:
+        """Every moment at which a member was not covered by its ApplySet's parent.
+
+        Of members in `namespaces`: others may use the cluster too, and did before this began.
+        """
+        own = set(namespaces)
         parents: dict[str, dict[str, Any]] = {}
         members: dict[str, tuple[str, dict[str, Any]]] = {}
         assert self._errors == []
@@ -125,6 +129,8 @@ class Ledger:
             else:
                 members[meta["uid"]] = (change.kind, meta)
             for kind, member in members.values():
+                if member["namespace"] not in own:
+                    continue
                 if not _covers(parents.get(member["labels"][PART_OF]), kind, member):
                     found.append(
                         f"at {change.version}: {kind} {member['namespace']}/{member['name']}"

@@ -139,7 +139,7 @@ def yard(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
             _measure(made)
             with Ledger(api).open() as ledger:
                 yield made
-            assert ledger.violations() == []
+            assert ledger.violations(spaces) == []
     finally:
         for space in spaces:
             project.kubectl("delete", "namespace", space, "--wait=false", check=False)
