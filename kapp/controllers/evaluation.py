@@ -144,7 +144,7 @@ class Evaluator:
             await asyncio.sleep(QUIET_S)
             if useless():
                 return None
-            if outcome.signature_now() == outcome.signature:
+            if outcome.saw_everything():
                 return outcome
         return None
 
