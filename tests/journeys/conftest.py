@@ -40,14 +40,17 @@ T = TypeVar("T")
 
 
 def eventually(check: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
-    """The first true result of `check`; fails with the last result or error at the deadline."""
+    """The first true result of `check`; fails with the last result or error at the deadline.
+
+    What is not there yet (a field of an object, a word of a line) is waited for as well.
+    """
     deadline = time.monotonic() + within_s
     while True:
         result: T | None = None
         error: Exception | None = None
         try:
             result = check()
-        except (OSError, AssertionError) as caught:
+        except (OSError, AssertionError, LookupError, ValueError) as caught:
             error = caught
         if result:
             return result

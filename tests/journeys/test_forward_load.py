@@ -95,4 +95,5 @@ def test_descriptors_of_the_engine_come_back(port: int, project: Project) -> Non
 
 def _engine(project: Project) -> int:
     """The process id of the engine, as its Session says it."""
-    return int(project.get("session", "-o", "jsonpath={.items[0].status.pid}"))
+    pid = "jsonpath={.items[0].status.pid}"
+    return eventually(lambda: int(project.get("session", "-o", pid)))
