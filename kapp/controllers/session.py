@@ -71,8 +71,10 @@ class SessionReconciler:
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Write down every target, and whether all of them are done."""
-        await self._until_quiet()
         session = await self._objects.get(Session, key.name)
+        if session is not None and session.status.pid == self._pid:  # whose it is, is said at once
+            await self._until_quiet()
+            session = await self._objects.get(Session, key.name)
         if session is None:
             return None
         before = encode(session)
