@@ -20,14 +20,15 @@ from aiohttp import web
 from kapp.machinery.requests import WatchResponse
 from kapp.machinery.watching import error_line
 
-# Events this close together share a write; under lasting load a watcher is written to at most 25
-# times a second, whatever the rate of events: each write costs about as much as 20 events.
+# Events this close together share a write.
 _COALESCE_S = 0.005
-_LONGEST_COALESCE_S = 0.04
 # Where one round of writes takes long (many watchers, TLS, a busy machine), the next waits so many
-# times as long, within a tenth of a second: watchers leave the loop to others.
+# times as long, within a tenth of a second: watchers leave the loop to others. Few watchers are
+# written to as soon as it costs little, however long events go on to come.
 _REST = 5
 _LONGEST_REST_S = 0.1
+# A watcher that was not written to for so long has something new at once.
+_PAUSE_S = 0.04
 # With more than this unsent, a client is waited for.
 _UNSENT_BYTES = 1 << 16
 # Source: minRequestTimeout of k8s.io/apiserver: spread over twice this, so that clients do not
@@ -53,13 +54,13 @@ class Rhythm:
     def wake(self, stream: WatchStream) -> None:
         """Have `stream.flush` called: soon, or with others if it was written to a moment ago."""
         time = self._loop.time()
-        if time - stream.last_write >= _LONGEST_COALESCE_S:
+        if time - stream.last_write >= _PAUSE_S:
             if not self._now:
                 self._loop.call_soon(self._flush_now)
             self._now.add(stream)
             return
         if not self._later:
-            if time - self._last_beat > 2 * _LONGEST_COALESCE_S:
+            if time - self._last_beat > 2 * _PAUSE_S:
                 self._pause_s, self._last_beat = _COALESCE_S, time
             self._loop.call_at(self._last_beat + self._pause_s, self._beat)
         self._later.add(stream)
@@ -86,7 +87,7 @@ class Rhythm:
             stream.flush()
         self._framed = (b"", memoryview(b""))
         rest_s = min(_REST * (self._loop.time() - started), _LONGEST_REST_S)
-        self._pause_s = max(min(2 * self._pause_s, _LONGEST_COALESCE_S), rest_s)
+        self._pause_s = max(_COALESCE_S, rest_s)
 
 
 class WatchStream:
