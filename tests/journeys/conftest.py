@@ -16,6 +16,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,7 +43,8 @@ T = TypeVar("T")
 def eventually(check: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
     """The first true result of `check`; fails with the last result or error at the deadline.
 
-    What is not there yet (a field of an object, a word of a line) is waited for as well.
+    What is not there yet (a field of an object, a word of a line) is waited for as well, and a page
+    whose server ends in the middle of it is asked for again.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -50,7 +52,7 @@ def eventually(check: Callable[[], T], *, within_s: float = DEADLINE_S) -> T:
         error: Exception | None = None
         try:
             result = check()
-        except (OSError, AssertionError, LookupError, ValueError) as caught:
+        except (OSError, HTTPException, AssertionError, LookupError, ValueError) as caught:
             error = caught
         if result:
             return result
