@@ -22,6 +22,8 @@ from typing import TypeVar
 
 import pytest
 
+from .proxy import Proxy
+
 BIN = Path(sys.executable).parent
 KAPP = str(BIN / "kapp")
 KUBECTL = str(BIN / "kubectl")
@@ -255,3 +257,21 @@ def project(tmp_path: Path, environment: dict[str, str]) -> Iterator[Project]:
     finally:
         found.close()
         found.kubectl("delete", "namespace", namespace, "--wait=false", check=False)
+
+
+@pytest.fixture
+def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
+    """In front of the project's cluster; the commands of `behind` go through it."""
+    made = Proxy(tmp_path, project.cluster_kubeconfig)
+    made.come_back()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
+    """The project, as typed by somebody who reaches the cluster through the proxy."""
+    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
+    made = Project(project.directory, environment, project.namespace)
+    yield made
+    made.close()

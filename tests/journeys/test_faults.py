@@ -6,10 +6,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from kapp.minicluster import process
 
@@ -18,24 +15,6 @@ from .proxy import Fault, Proxy, Request
 
 # How long the cluster is away; longer by KAPP_TEST_AWAY_S.
 AWAY_S = float(os.environ.get("KAPP_TEST_AWAY_S", "2"))
-
-
-@pytest.fixture
-def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
-    """In front of the project's cluster; the project's commands go through it."""
-    made = Proxy(tmp_path, project.cluster_kubeconfig)
-    made.come_back()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
-    """The project, as typed by somebody who reaches the cluster through the proxy."""
-    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
-    made = Project(project.directory, environment, project.namespace)
-    yield made
-    made.close()
 
 
 def _write(project: Project, *names: str, value: str = "one", settings: str = "") -> None:

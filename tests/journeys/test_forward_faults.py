@@ -6,10 +6,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from .conftest import Project, eventually, free_port, page
 from .manifests import server
@@ -17,24 +13,6 @@ from .proxy import Fault, Proxy, Request
 from .steady import Steady
 
 CUTS = 5
-
-
-@pytest.fixture
-def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
-    """In front of the project's cluster."""
-    made = Proxy(tmp_path, project.cluster_kubeconfig)
-    made.come_back()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
-    """The project, as typed by somebody who reaches the cluster through the proxy."""
-    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
-    made = Project(project.directory, environment, project.namespace)
-    yield made
-    made.close()
 
 
 def _hang(request: Request) -> Fault | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -98,13 +96,8 @@ def test_no_pod(project: Project) -> None:
     eventually(lambda: _error(project) == "")
 
 
-def test_no_permission(project: Project, proxy: Proxy) -> None:
+def test_no_permission(behind: Project, proxy: Proxy) -> None:
     port = free_port()
-    behind = Project(
-        project.directory,
-        {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)},
-        project.namespace,
-    )
 
     def forbid(request: Request) -> Fault | None:
         if request.path.endswith("/portforward"):
@@ -114,28 +107,16 @@ def test_no_permission(project: Project, proxy: Proxy) -> None:
     proxy.obey(forbid)
     _write(behind, port, server("one"))
     behind.up()
-    try:
-        with asking(port) as answers:
-            eventually(lambda: "forwarding ports of pod web-" in _error(behind))
-            assert "the verbs get and create on pods/portforward" in _error(behind)
-            _is_said_once(behind, "is forbidden")
-            assert answers == []
-            proxy.obey(None)
-            eventually(lambda: answers)
-        eventually(lambda: _error(behind) == "")
-        asked = sum(one.path.endswith("/portforward") for one in proxy.requests)
-        assert asked < 200
-    finally:
-        behind.close()
-
-
-@pytest.fixture
-def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
-    """In front of the project's cluster."""
-    made = Proxy(tmp_path, project.cluster_kubeconfig)
-    made.come_back()
-    yield made
-    made.close()
+    with asking(port) as answers:
+        eventually(lambda: "forwarding ports of pod web-" in _error(behind))
+        assert "the verbs get and create on pods/portforward" in _error(behind)
+        _is_said_once(behind, "is forbidden")
+        assert answers == []
+        proxy.obey(None)
+        eventually(lambda: answers)
+    eventually(lambda: _error(behind) == "")
+    asked = sum(one.path.endswith("/portforward") for one in proxy.requests)
+    assert asked < 200
 
 
 def test_no_forwards_at_all(project: Project) -> None:

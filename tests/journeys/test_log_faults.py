@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from .conftest import KAPP, Project, eventually, watching
 from .printing import Printed, noisy, printer
@@ -19,24 +15,6 @@ from .proxy import Proxy
 ROUNDS = int(os.environ.get("KAPP_TEST_LOG_ROUNDS", "1"))
 # Of 400 bytes, at 10 000 a second: more than a log file holds, and than kapp keeps of a resource.
 NOISY_LINES = int(os.environ.get("KAPP_TEST_LOG_LINES", "40000"))
-
-
-@pytest.fixture
-def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
-    """In front of the project's cluster."""
-    made = Proxy(tmp_path, project.cluster_kubeconfig)
-    made.come_back()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
-    """The project, as typed by somebody who reaches the cluster through the proxy."""
-    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
-    made = Project(project.directory, environment, project.namespace)
-    yield made
-    made.close()
 
 
 def test_restarts_rollouts_cuts_and_an_api_server_that_is_away(
