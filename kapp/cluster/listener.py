@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -136,7 +137,10 @@ class Listener:
 
     async def _explain(self, error: OSError) -> KappError:
         if error.errno == errno.EADDRINUSE:
-            holder = await asyncio.to_thread(port_holder, self.port)
+            # it may hold ::1 while another program has 127.0.0.1
+            sockets = [one for server in self._servers.values() for one in server.sockets]
+            own = [os.fstat(one.fileno()).st_ino for one in sockets]
+            holder = await asyncio.to_thread(port_holder, self.port, own)
             by = f" by {holder}" if holder else ""
             return ClusterError(
                 f"local port {self.port} is in use{by}",

@@ -7,15 +7,20 @@ users stays unknown.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 _LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
 
 
-def port_holder(port: int, proc: Path = Path("/proc")) -> str:
-    """`name (pid 123)`, or "" if it cannot be told. May take some 10 ms: call it in a thread."""
-    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc)}
+def port_holder(port: int, own: Collection[int] = (), proc: Path = Path("/proc")) -> str:
+    """`name (pid 123)`, or "" if it cannot be told. May take some 10 ms: call it in a thread.
+
+    `own` are the inodes of sockets that are the asker's at this port (on another address), and so
+    are not what is in the way.
+    """
+    inodes = {f"socket:[{inode}]" for inode in _listening_inodes(port, proc) - set(own)}
     if not inodes:
         return ""
     try:
@@ -32,7 +37,7 @@ def port_holder(port: int, proc: Path = Path("/proc")) -> str:
     return ""
 
 
-def _listening_inodes(port: int, proc: Path) -> set[str]:
+def _listening_inodes(port: int, proc: Path) -> set[int]:
     inodes = set()
     for table in ("tcp", "tcp6"):
         try:
@@ -43,7 +48,7 @@ def _listening_inodes(port: int, proc: Path) -> set[str]:
             fields = line.split()
             if len(fields) > 9 and fields[3] == _LISTEN:
                 if int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(fields[9])
+                    inodes.add(int(fields[9]))
     return inodes
 
 

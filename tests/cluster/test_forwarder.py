@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -481,6 +483,20 @@ async def test_a_port_in_use_is_said_and_taken_over(
     assert f"local port {world.port}" in str(world.status["lastError"])
     assert await world.ask() == b"a got hello\n"
     assert [r.getMessage() for r in caplog.records].count("forward does not work") == 1
+
+
+async def test_who_holds_the_port_is_not_kapp_itself_on_the_other_address(world: World) -> None:
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])));"
+    code += "print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(world.port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        await world.forward()
+        error = str(world.status["error"])
+        holder.communicate()
+    assert world.status["addresses"] == ["::1"]
+    assert f"(pid {holder.pid})" in error
 
 
 async def test_only_what_changed_is_opened_and_closed(world: World) -> None:
