@@ -14,7 +14,7 @@ import msgspec
 
 from kapp.machinery.events import Event, encode_event
 from kapp.machinery.negotiation import JSON, Accepted, encode_body, negotiate
-from kapp.machinery.objects import Object, metadata_of
+from kapp.machinery.objects import Json, Object, metadata_of
 from kapp.machinery.paging import Page
 from kapp.machinery.requests import Request, Response
 from kapp.machinery.scheme import Kind
@@ -22,6 +22,12 @@ from kapp.machinery.status import ApiError, bad_request
 from kapp.machinery.table import IncludeObject, partial_metadata, render_table
 
 PLAIN = Accepted(JSON, "Object")
+# As many as a client can make use of; the rest would only fill the header.
+_MAX_WARNINGS = 50
+# Source: truncateItemRunes and truncateAtTotalRunes in k8s.io/apiserver/pkg/endpoints/filters/
+# warning.go: a field's name may be as long as the body, a header may not.
+_MAX_WARNING_CHARS = 256
+_MAX_WARNINGS_CHARS = 4096
 
 
 class Presenter:
@@ -115,6 +121,27 @@ def _include(request: Request) -> IncludeObject:
 def answer(value: Object, accepted: Accepted, status: int = 200) -> Response:
     """A value in an accepted encoding."""
     return Response(status, encode_body(value, accepted.media_type), accepted.media_type)
+
+
+def success(request: Request, status: int = 200, **more: Json) -> Response:
+    """The Status of a write that leaves no object to show."""
+    said = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", **more}
+    return answer(said, Accepted(accepted_by(request).media_type, "Object"), status)
+
+
+def with_warnings(response: Response, warnings: list[str]) -> Response:
+    """A response with warnings, cut to what fits into a client's limit for headers."""
+    if not warnings:
+        return response
+    room = _MAX_WARNINGS_CHARS
+    told: list[str] = []
+    for warning in warnings[:_MAX_WARNINGS]:
+        text = warning[:_MAX_WARNING_CHARS]
+        room -= len(text)
+        if room < 0:
+            break
+        told.append(text)
+    return msgspec.structs.replace(response, warnings=tuple(told))
 
 
 def error_response(error: ApiError) -> Response:

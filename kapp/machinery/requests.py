@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from kapp.machinery.events import Event
-from kapp.machinery.negotiation import JSON
+from kapp.machinery.negotiation import JSON, media_type_of
 from kapp.machinery.objects import Json, Object, ObjectKey
 from kapp.machinery.options import DeleteOptions, FieldValidation, Propagation, WriteOptions
 from kapp.machinery.scheme import Kind
@@ -35,6 +35,11 @@ class Request(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = msgspec.field(default_factory=dict)
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
+
+    @property
+    def media_type(self) -> str:
+        """What the body is, without parameters; "" where nothing says so."""
+        return media_type_of(self.headers.get("content-type", ""))
 
     def flag(self, name: str) -> bool:
         """A boolean parameter, as Go's ParseBool reads it; present without a value is true."""

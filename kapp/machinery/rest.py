@@ -1,32 +1,29 @@
 """HTTP requests to a Kubernetes API as a pure function: Request in, Response out.
 
 Holds no socket: `kapp.server.http` reads and writes. Everything a client did wrong comes back as a
-Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below it.
+Status; nothing raises. `RestApi.handle` is the entry; verbs are methods below it. What is no
+object (discovery, version, OpenAPI) is in `documents.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
-import msgspec
-
-from kapp.machinery import discovery
+from kapp.machinery.documents import ServerDocuments, ServerVersion
 from kapp.machinery.listoptions import check_list_options
-from kapp.machinery.negotiation import (
-    Accepted,
-    Decoder,
-    decode_body,
-    encode_body,
-    media_type_of,
-    negotiate,
-)
+from kapp.machinery.negotiation import Accepted, Decoder, decode_body
 from kapp.machinery.objects import Json, Object, name_of, uid_of
-from kapp.machinery.openapi import V2_PROTOBUF, OpenApi, empty_v2
 from kapp.machinery.options import WriteOptions
 from kapp.machinery.patching import patch_kind, patched
-from kapp.machinery.presenting import Presenter, accepted_by, answer, error_response
+from kapp.machinery.presenting import (
+    Presenter,
+    accepted_by,
+    answer,
+    error_response,
+    success,
+    with_warnings,
+)
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import (
     Request,
@@ -50,25 +47,10 @@ from kapp.machinery.status import (
 from kapp.machinery.validation import report_fields
 from kapp.machinery.watching import bookmark_line, error_line
 
-# As many as a client can make use of; the rest would only fill the header.
-_MAX_WARNINGS = 50
-# Source: truncateItemRunes and truncateAtTotalRunes in k8s.io/apiserver/pkg/endpoints/filters/
-# warning.go: a field's name may be as long as the body, a header may not.
-_MAX_WARNING_CHARS = 256
-_MAX_WARNINGS_CHARS = 4096
-
 _ITEM_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 # A collection across namespaces can only be read (endpoints/installer.go).
 _ALL_NAMESPACES_VERBS = {"GET": "list"}
-
-
-class ServerVersion(NamedTuple):
-    """What `/version` says: the version of Kubernetes that is spoken."""
-
-    major: str
-    minor: str
-    git_version: str
 
 
 class RestApi:
@@ -92,9 +74,7 @@ class RestApi:
         decoders: Mapping[str, Decoder] = MappingProxyType({}),
     ) -> None:
         self._registry = registry
-        self._version = version
-        self._openapi = OpenApi(registry.scheme, title)
-        self._title = title
+        self._documents = ServerDocuments(registry.scheme, version, title)
         self._streams = streams
         self._decoders = decoders
 
@@ -125,66 +105,7 @@ class RestApi:
             return self._resource(request, find_target(self._registry.scheme, parts))
         if request.method not in ("GET", "HEAD"):
             raise method_not_allowed(request.method)
-        return self._document(request, parts)
-
-    def _document(self, request: Request, parts: list[str]) -> Response:
-        """Discovery, version and OpenAPI. Raises ApiError (404)."""
-        accept = request.headers.get("accept", "")
-        scheme = self._registry.scheme
-        found: Object | None = None
-        match parts:
-            case ["api" | "apis" as root]:
-                return self._root(accept, core=root == "api")
-            case ["api", version]:
-                found = discovery.api_resource_list(scheme, "", version)
-            case ["apis", group]:
-                found = discovery.api_group(scheme, group)
-            case ["apis", group, version]:
-                found = discovery.api_resource_list(scheme, group, version)
-            case ["version"]:
-                found = self._version_info()
-            case ["openapi", "v2"]:
-                found, packed = empty_v2(self._title)
-                if "proto-openapi" in accept:
-                    return Response(200, packed, V2_PROTOBUF)
-            case ["openapi", "v3"]:
-                found = self._openapi.index()
-            case ["openapi", "v3", *path]:
-                if (document := self._openapi.document("/".join(path))) is not None:
-                    return Response(200, document.body, headers={"ETag": f'"{document.hash}"'})
-        if found is None:
-            raise unknown_path()
-        accepted = negotiate(accept)
-        return answer(found, Accepted(accepted.media_type, "Object"))
-
-    def _root(self, accept: str, *, core: bool) -> Response:
-        accepted = negotiate(accept, discovery=discovery.DISCOVERY_VERSIONS)
-        scheme = self._registry.scheme
-        if accepted.form != "APIGroupDiscoveryList":
-            legacy = discovery.api_versions(scheme) if core else discovery.api_group_list(scheme)
-            return answer(legacy, accepted)
-        body = encode_body(
-            discovery.aggregated(scheme, accepted.version, core=core), accepted.media_type
-        )
-        content_type = (
-            f"{accepted.media_type};g={discovery.DISCOVERY_GROUP};v={accepted.version};"
-            "as=APIGroupDiscoveryList"
-        )
-        return Response(200, body, content_type, {"Vary": "Accept"})
-
-    def _version_info(self) -> Object:
-        major, minor, git_version = self._version
-        return {
-            "major": major,
-            "minor": minor,
-            "gitVersion": git_version,
-            "gitCommit": "",
-            "gitTreeState": "clean",
-            "buildDate": "1970-01-01T00:00:00Z",
-            "goVersion": "",
-            "compiler": "",
-            "platform": "",
-        }
+        return self._documents.get(parts, request.headers.get("accept", ""))
 
     def _resource(
         self, request: Request, target: Target
@@ -202,7 +123,7 @@ class RestApi:
         if watching:
             return self._watch(request, target)
         warnings: list[str] = []
-        return _warned(self._verb(verb, request, target, warnings), warnings)
+        return with_warnings(self._verb(verb, request, target, warnings), warnings)
 
     def _verb(self, verb: str, request: Request, target: Target, warnings: list[str]) -> Response:
         match verb:
@@ -278,12 +199,9 @@ class RestApi:
             timeout_s=max(request.number("timeoutSeconds"), 0),
         )
 
-    def _body(
-        self, request: Request, kind: Kind, options: WriteOptions, media_type: str = ""
-    ) -> Object:
+    def _body(self, request: Request, kind: Kind, options: WriteOptions) -> Object:
         """The object in a request's body. Raises ApiError (400, 415)."""
-        media_type = media_type or media_type_of(request.headers.get("content-type", ""))
-        body, duplicates = decode_body(request.body, media_type, self._decoders)
+        body, duplicates = decode_body(request.body, request.media_type, self._decoders)
         if not isinstance(body, dict):
             raise bad_request("the request's body must be an object")
         if duplicates:
@@ -306,15 +224,14 @@ class RestApi:
 
     def _patch(self, request: Request, target: Target, warnings: list[str]) -> Response:
         presenter = self._presenter(request, target)
-        media_type = media_type_of(request.headers.get("content-type", ""))
-        how = patch_kind(target.kind, media_type)
+        how = patch_kind(target.kind, request.media_type)
         require_apply_options(request, is_apply=how == "apply")
         options = write_options(request, warnings.append, target.subresource)
         body: Json
         if how == "apply":
-            body = self._body(request, target.kind, options, media_type)
+            body = self._body(request, target.kind, options)
         else:
-            body, duplicates = decode_body(request.body, media_type)
+            body, duplicates = decode_body(request.body, request.media_type)
             if duplicates and how != "json":
                 problems = [f'duplicate field "{path}"' for path in duplicates]
                 report_fields(target.kind, problems, options)
@@ -333,14 +250,7 @@ class RestApi:
         group = {"group": target.kind.group} if target.kind.group else {}
         kind, uid = target.kind.plural, uid_of(deleted)
         details = {"name": name_of(deleted), **group, "kind": kind, "uid": uid}
-        success = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Success",
-            "details": details,
-        }
-        return answer(success, Accepted(presenter.accepted.media_type, "Object"))
+        return success(request, details=details)
 
     def _delete_collection(self, request: Request, target: Target) -> Response:
         presenter = self._presenter(request, target)
@@ -377,17 +287,14 @@ class RestApi:
             raise not_found(kind.resource.group_resource, target.name)
         else:
             raise unknown_path()
-        return _warned(response, warnings)
+        return with_warnings(response, warnings)
 
     def _evict(self, request: Request, target: Target) -> Response:
         """Delete an object in the words of an Eviction. Source: registry/core/pod/eviction.go."""
-        media_type = media_type_of(request.headers.get("content-type", ""))
-        body, _ = decode_body(request.body, media_type, self._decoders)
+        body, _ = decode_body(request.body, request.media_type, self._decoders)
         wanted = body.get("deleteOptions") if isinstance(body, dict) else None
         self._registry.delete(target.kind, target.key, delete_options(request, wanted or {}))
-        success = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-        accepted = Accepted(accepted_by(request).media_type, "Object")
-        return answer({**success, "code": 201}, accepted, 201)
+        return success(request, 201, code=201)
 
     def _scale(self, request: Request, target: Target, warnings: list[str]) -> Response:
         accepted = Accepted(accepted_by(request).media_type, "Object")
@@ -396,10 +303,9 @@ class RestApi:
         if request.method == "GET":
             return answer(scale_of(live, paths), accepted)
         options = write_options(request, warnings.append, "")
-        media_type = media_type_of(request.headers.get("content-type", ""))
-        body, _ = decode_body(request.body, media_type)
+        body, _ = decode_body(request.body, request.media_type)
         if request.method == "PATCH":
-            how = patch_kind(target.kind, media_type)
+            how = patch_kind(target.kind, request.media_type)
             merge = "merge" if how in ("apply", "strategic") else how
             body = patched(scale_of(live, paths), body, merge, self._registry.types_of(target.kind))
         elif request.method != "PUT":
@@ -411,24 +317,8 @@ class RestApi:
         return answer(scale_of(updated, paths), accepted)
 
 
-def _warned(response: Response, warnings: list[str]) -> Response:
-    """The response with its warnings, which have to fit into a client's limit for headers."""
-    if not warnings:
-        return response
-    room = _MAX_WARNINGS_CHARS
-    told: list[str] = []
-    for warning in warnings[:_MAX_WARNINGS]:
-        text = warning[:_MAX_WARNING_CHARS]
-        room -= len(text)
-        if room < 0:
-            break
-        told.append(text)
-    return msgspec.structs.replace(response, warnings=tuple(told))
-
-
 def _delete_body(request: Request) -> Json:
     if not request.body:
         return None
-    media_type = media_type_of(request.headers.get("content-type", ""))
-    body, _ = decode_body(request.body, media_type)
+    body, _ = decode_body(request.body, request.media_type)
     return body

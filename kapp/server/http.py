@@ -17,12 +17,13 @@ from typing import TypeAlias
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from kapp.machinery.documents import ServerVersion
 from kapp.machinery.negotiation import Decoder
 from kapp.machinery.objects import Object
 from kapp.machinery.presenting import error_response
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import Request, Response, StreamRequest, WatchResponse
-from kapp.machinery.rest import RestApi, ServerVersion
+from kapp.machinery.rest import RestApi
 from kapp.machinery.status import ApiError, bad_request
 from kapp.server.auth import Guard
 from kapp.server.listeners import BACKLOG, TlsListener, UnixListener

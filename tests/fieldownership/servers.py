@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kapp.cluster import kubeconfig
+from kapp.machinery.documents import ServerVersion
 from kapp.machinery.patch import merge_patch
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import Request, Response
-from kapp.machinery.rest import RestApi, ServerVersion
+from kapp.machinery.rest import RestApi
 from kapp.machinery.store import Store
 from kapp.minicluster.admission import Admission
 from kapp.minicluster.kinds import new_scheme

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 import pytest
 
 from kapp.api.v1alpha1.scheme import scheme as kapp_scheme
+from kapp.machinery.documents import ServerVersion
 from kapp.machinery.objects import ObjectKey
 from kapp.machinery.options import WriteOptions
 from kapp.machinery.registry import Registry
 from kapp.machinery.requests import Request, Response, WatchResponse
-from kapp.machinery.rest import RestApi, ServerVersion
+from kapp.machinery.rest import RestApi
 from kapp.machinery.store import Store
 from kapp.minicluster import protobuf
 from kapp.minicluster.admission import Admission
