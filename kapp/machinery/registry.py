@@ -1,8 +1,9 @@
 """The REST rules of a Kubernetes API server on a store: what each verb does and refuses.
 
-Objects given to a write become the registry's; objects returned belong to the caller. Everything
-is synchronous, so a request sees and leaves a consistent store. Errors are ApiError, in
-Kubernetes' words. Called by `rest.py` (HTTP) and `kapp.runtime.local` (in-process).
+Here are the verbs that write; those that read are in `reading.py`. Objects given to a write become
+the registry's; objects returned belong to the caller. Everything is synchronous, so a request sees
+and leaves a consistent store. Errors are ApiError, in Kubernetes' words. Called by `rest.py` (HTTP)
+and `kapp.runtime.local` (in-process).
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import random
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import partial
 from typing import Literal, Protocol
 
 from kapp.machinery import prepare
-from kapp.machinery.events import Event
+from kapp.machinery.conversion import presented, shown, to_store
 from kapp.machinery.fieldtypes import FieldTypes
 from kapp.machinery.garbage import Garbage
 from kapp.machinery.objects import (
@@ -23,28 +23,19 @@ from kapp.machinery.objects import (
     Json,
     Object,
     ObjectKey,
-    Resource,
     format_time,
     key_of,
     name_of,
     uid_of,
 )
 from kapp.machinery.options import DeleteOptions, WriteOptions
-from kapp.machinery.paging import Page, expired_token, parse_version, read_token, write_token
+from kapp.machinery.paging import Page
 from kapp.machinery.patching import PatchKind, applied, managed, patched
+from kapp.machinery.reading import Reader
 from kapp.machinery.scheme import Kind, Scheme
-from kapp.machinery.selectors import parse_field_selector, parse_label_selector
-from kapp.machinery.status import (
-    ApiError,
-    already_exists,
-    bad_request,
-    conflict,
-    not_found,
-    unknown_path,
-)
-from kapp.machinery.store import Entry, Store, decode, encode, too_large_version
+from kapp.machinery.status import ApiError, already_exists, bad_request, conflict, not_found
+from kapp.machinery.store import Store, decode
 from kapp.machinery.validation import KindRules
-from kapp.machinery.watching import Matcher, Selection
 
 Operation = Literal["CREATE", "UPDATE", "DELETE"]
 
@@ -74,7 +65,7 @@ def _new_suffix() -> str:
     return "".join(random.choices(_SUFFIX_LETTERS, k=_SUFFIX_CHARS))
 
 
-class Registry:
+class Registry(Reader):
     """All verbs on all kinds of one server.
 
     Args:
@@ -96,8 +87,7 @@ class Registry:
         new_suffix: Callable[[], str] = _new_suffix,
         admit: Iterable[Admit] = (),
     ) -> None:
-        self.scheme = scheme
-        self.store = store
+        super().__init__(scheme, store)
         self.now = now
         self.admit: list[Admit] = list(admit)
         self._new_uid = new_uid
@@ -105,157 +95,9 @@ class Registry:
         self._garbage = Garbage(scheme, store, now)
         self._rules: dict[GroupVersionKind, KindRules] = {}
 
-    def kind_of(self, resource: Resource) -> Kind:
-        """The kind that a resource serves. Raises ApiError (404) if none."""
-        kind = self.scheme.by_path(resource.group, resource.version, resource.plural)
-        if kind is None:
-            raise unknown_path()
-        return kind
-
     def types_of(self, kind: Kind) -> FieldTypes:
         """How the fields of a kind merge."""
         return self._rules_of(kind).types
-
-    def get(self, kind: Kind, key: ObjectKey) -> Object:
-        """A copy of the object. Raises ApiError (404)."""
-        return decode(self.read(kind, key))
-
-    def read(self, kind: Kind, key: ObjectKey) -> bytes:
-        """The object as JSON. Raises ApiError (404)."""
-        return self._shown(kind, self._entry(kind, key).body)
-
-    @staticmethod
-    def _shown(kind: Kind, body: bytes) -> bytes:
-        """A stored object as one of `kind`."""
-        return body if kind.present is None else encode(kind.present(decode(body)))
-
-    @staticmethod
-    def _stored(kind: Kind, obj: Object) -> Object:
-        """An object of `kind` as it is stored."""
-        if kind.store is not None:
-            return kind.store(obj)
-        if not kind.storage_version:
-            return obj
-        stored = kind.gvk._replace(version=kind.storage_version)
-        return {**obj, "apiVersion": stored.api_version}
-
-    @staticmethod
-    def _given(kind: Kind, stored: Object) -> Object:
-        """What was stored, as an object of `kind`."""
-        return stored if kind.present is None else kind.present(dict(stored))
-
-    def _entry(self, kind: Kind, key: ObjectKey) -> Entry:
-        resource = kind.collection
-        entry = self.store.get(resource, key)
-        if entry is None:
-            raise not_found(resource, key.name)
-        return entry
-
-    def list(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        label_selector: str = "",
-        field_selector: str = "",
-        limit: int = 0,
-        continue_token: str = "",
-        resource_version: str = "",
-        version_match: str = "",
-    ) -> Page:
-        """A consistent list; `limit` 0 or less is unlimited.
-
-        Raises ApiError: 400 for what cannot be parsed, 410 for a version or token that is too
-        old, 504 for a version that is yet to come.
-        """
-        matcher = self._matcher(kind, label_selector, field_selector)
-        version, after = self._list_version(continue_token, resource_version, version_match)
-        resource = kind.collection
-        if (
-            (name := matcher.name) is not None
-            and not version
-            and (namespace or not kind.namespaced)
-        ):
-            entry = self.store.get(resource, key := ObjectKey(namespace, name))
-            found = [(key, entry)] if entry is not None else []
-        else:
-            try:
-                found = self.store.list(resource, namespace, at=version)
-            except ApiError as error:
-                if continue_token and error.code == 410:
-                    raise expired_token() from error
-                raise
-        if after is not None:
-            found = [item for item in found if item[0] > after]
-        if not matcher.everything:
-            found = [item for item in found if matcher.matches(item[0], item[1].body)]
-        version = version or self.store.resource_version
-        rest = len(found) - limit if limit > 0 else 0
-        if rest <= 0:
-            return Page([self._shown(kind, entry.body) for _, entry in found], str(version))
-        page = found[:limit]
-        return Page(
-            [self._shown(kind, entry.body) for _, entry in page],
-            str(version),
-            write_token(version, page[-1][0]),
-            rest if matcher.everything else None,
-        )
-
-    def _list_version(
-        self, token: str, resource_version: str, match: str
-    ) -> tuple[int, ObjectKey | None]:
-        """The version to list at (0: now), and the key after which to start."""
-        if token:
-            if resource_version not in ("", "0"):
-                raise bad_request("specifying resource version is not allowed when using continue")
-            version, after = read_token(token)
-            if version > self.store.resource_version:  # of an engine that ran before this one
-                raise expired_token()
-            return version, after
-        version = parse_version(resource_version)
-        if version > self.store.resource_version:
-            raise too_large_version(version, self.store.resource_version)
-        return (version if match == "Exact" else 0), None
-
-    def _matcher(self, kind: Kind, label_selector: str, field_selector: str) -> Matcher:
-        return Matcher(
-            kind,
-            parse_label_selector(label_selector),
-            parse_field_selector(
-                field_selector,
-                kind.selectable,
-                metadata_only=kind.strategic and not kind.selectable,
-            ),
-        )
-
-    def watch(
-        self,
-        kind: Kind,
-        namespace: str = "",
-        *,
-        resource_version: str = "",
-        label_selector: str = "",
-        field_selector: str = "",
-        send_initial_events: bool = False,
-    ) -> Selection:
-        """Changes after `resource_version`; "" and "0" first show what there is, as ADDED.
-
-        So does `send_initial_events`, for any version. Raises ApiError (400, 410, 504).
-        """
-        matcher = self._matcher(kind, label_selector, field_selector)
-        resource = kind.collection
-        version = parse_version(resource_version)
-        shown = partial(self._shown, kind) if kind.present is not None else None
-        if version and not send_initial_events:
-            return Selection(self.store.watch(resource, namespace, version), matcher, shown=shown)
-        if version > self.store.resource_version:
-            raise too_large_version(version, self.store.resource_version)
-        initial = [
-            Event("ADDED", entry.resource_version, key, entry.body)
-            for key, entry in self.store.list(resource, namespace)
-            if matcher.matches(key, entry.body)
-        ]
-        return Selection(self.store.watch(resource, namespace), matcher, initial, shown=shown)
 
     def create(self, kind: Kind, namespace: str, obj: Object, options: WriteOptions) -> Object:
         """Create. Raises ApiError: 400, 409 AlreadyExists, 422, and what admission raises."""
@@ -290,9 +132,9 @@ class Registry:
             if self.store.get(resource, key_of(obj)) is not None:
                 raise already_exists(resource, name_of(obj))
             return obj
-        stored = self.store.create(resource, key_of(obj), self._stored(kind, obj))
+        stored = self.store.create(resource, key_of(obj), to_store(kind, obj))
         self._garbage.created(kind, stored)
-        return self._given(kind, stored)
+        return presented(kind, stored)
 
     def update(self, kind: Kind, key: ObjectKey, obj: Object, options: WriteOptions) -> Object:
         """Replace. Raises ApiError: 400, 404, 409 Conflict, 422, and what admission raises."""
@@ -324,10 +166,10 @@ class Registry:
         if options.dry_run:
             return new
         if self._garbage.finished(new):
-            return self._garbage.remove(kind, self._stored(kind, new))
+            return self._garbage.remove(kind, to_store(kind, new))
         resource = kind.collection
-        stored = self.store.replace(resource, key_of(new), self._stored(kind, new))
-        return self._given(kind, stored)
+        stored = self.store.replace(resource, key_of(new), to_store(kind, new))
+        return presented(kind, stored)
 
     def patch(
         self, kind: Kind, key: ObjectKey, body: Json, how: PatchKind, options: WriteOptions
@@ -359,7 +201,7 @@ class Registry:
         entry = self.store.get(resource, key)
         if entry is None and options.subresource:
             raise not_found(resource, key.name)
-        live = decode(self._shown(kind, entry.body)) if entry is not None else None
+        live = decode(shown(kind, entry.body)) if entry is not None else None
         uid = body["metadata"].get("uid")
         if live is None and uid:
             raise conflict(
