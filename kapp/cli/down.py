@@ -16,7 +16,7 @@ from kapp.errors import KappError, UsageError
 from kapp.instance import KAPPFILE, Instance
 
 if TYPE_CHECKING:
-    from kapp.cluster.apply import Progress
+    from kapp.cluster.progress import Progress
     from kapp.engine.down import DownResult
 
 DEFAULT_TIMEOUT_S = 120.0

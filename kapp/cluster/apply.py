@@ -10,24 +10,28 @@ before each object, so that nothing of another set's is changed.
 from __future__ import annotations
 
 import asyncio
-import random as _random
+import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from functools import partial
 
+from kapp.cluster.crds import until_served
 from kapp.cluster.failures import Recreate, Rejected, Retry, judge
-from kapp.cluster.mapping import NoSuchKind, RestMapping
+from kapp.cluster.mapping import RestMapping
 from kapp.cluster.order import apply_class, batches
-from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, RESOURCE_ANNOTATION, is_same_set
+from kapp.cluster.pauses import Pauses
+from kapp.cluster.prepare import (
+    DOWN_POLICY_ANNOTATION,
+    FIELD_MANAGER,
+    RESOURCE_ANNOTATION,
+    is_same_set,
+)
+from kapp.cluster.progress import OnProgress, Progress, silent
+from kapp.cluster.targets import Target, delete, find
 from kapp.errors import ClusterError, KappError, Unreachable
 from kapp.machinery.objects import (
-    GroupVersionKind,
     Object,
-    ObjectKey,
-    Resource,
     annotations_of,
     display_name,
-    find_condition,
-    gvk_of,
     is_deleting,
     key_of,
     uid_of,
@@ -35,7 +39,6 @@ from kapp.machinery.objects import (
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType
 
-FIELD_MANAGER = "kapp"
 # Tilt's k8s_upsert_timeout_secs, and KubernetesApply.spec.timeout's default.
 TIMEOUT_S = 30.0
 # The first retry follows a lost race at once; the last is bearable for someone who waits.
@@ -43,40 +46,11 @@ _BASE_DELAY_S = 0.1
 _MAX_DELAY_S = 3.0
 # A request that takes longer than this is shown: someone is waiting for it.
 _SLOW_S = 5.0
-# How often to look whether something is gone, or a CRD established: it takes tens of
-# milliseconds where nothing holds it up.
-_POLL_S = 0.05
-_MAX_POLL_S = 1.0
 _INVENTORY = "the inventory"
-
-
-class Target(NamedTuple):
-    """An object and where it goes: its resource, and itself with its namespace filled in."""
-
-    resource: Resource
-    obj: Object
-
-
-class Progress(NamedTuple):
-    """What happens to one object, which is named as `Kind/namespace/name`.
-
-    `state` is applying, applied, retrying, waiting, recreating, deleting or deleted.
-    """
-
-    object: str
-    state: str
-    message: str = ""
-
-
-OnProgress = Callable[[Progress], None]
 
 
 Admit = Callable[[Target], Awaitable[Object]]
 """What to send for a target; raises Rejected for an object that must not be touched."""
-
-
-def silent(_: Progress) -> None:
-    """An `OnProgress` for those who do not want to know."""
 
 
 async def admit_all(target: Target) -> Object:
@@ -98,26 +72,6 @@ class ApplyError(ClusterError):
         self.applied = tuple(applied)
 
 
-async def resolve(mapping: RestMapping, objects: Sequence[Object], namespace: str) -> list[Target]:
-    """Find each object's resource, and put it into `namespace` where it names none.
-
-    Kinds that a CRD among `objects` defines are known before the cluster serves them. Of the same
-    object twice, the later one is meant: applied side by side, either might win. Raises Rejected
-    for a kind that nobody knows; ApiError, Unreachable from discovery.
-    """
-    own = {r.gvk: r for obj in objects for r in _defined_by(obj)}
-    targets: dict[tuple[str, str, ObjectKey], Target] = {}
-    for obj in objects:
-        gvk = gvk_of(obj)
-        try:
-            resource = own.get(gvk) or await mapping.resource_for(gvk)
-        except NoSuchKind as e:
-            raise Rejected(e.message, location=display_name(obj), hint=e.hint) from e
-        target = Target(resource, _placed(obj, resource, namespace))
-        targets[resource.group, resource.kind, key_of(target.obj)] = target
-    return list(targets.values())
-
-
 async def apply(
     client: Client,
     targets: Sequence[Target],
@@ -128,8 +82,6 @@ async def apply(
     timeout_s: float = TIMEOUT_S,
     force: bool = False,
     mapping: RestMapping | None = None,
-    field_manager: str = FIELD_MANAGER,
-    random: Callable[[], float] = _random.random,
 ) -> list[Object]:
     """Apply all; returns what the server returned, in the order of `targets`.
 
@@ -143,15 +95,13 @@ async def apply(
         force: delete what cannot be changed in place, whatever its kind.
         mapping: forgets what it knows when the cluster no longer serves a target's resource (its
             CRD was deleted or changed), so that the next `resolve` asks again.
-        field_manager: the name under which fields are owned.
-        random: gives [0, 1), for jitter.
 
     Raises:
         ApplyError: when any object was refused or did not get in in time. Later classes are not
             begun then; the others of its class are finished.
         ClusterError: when the inventory cannot be written; nothing was applied then.
     """
-    work = _Apply(client, mapping, admit, on_progress, force, field_manager, random)
+    work = _Apply(client, mapping, admit, on_progress, force)
     deadline = asyncio.get_running_loop().time() + timeout_s
     await work.recorded(record, targets, deadline)
     results: dict[int, Object] = {}
@@ -179,16 +129,12 @@ class _Apply:
         admit: Admit,
         on_progress: OnProgress,
         force: bool,
-        field_manager: str,
-        random: Callable[[], float],
     ) -> None:
         self._client = client
         self._mapping = mapping
         self._admit = admit
         self._on_progress = on_progress
         self._force = force
-        self._field_manager = field_manager
-        self._random = random
         self._trouble: dict[str, str] = {}
 
     async def recorded(
@@ -237,7 +183,10 @@ class _Apply:
                     doomed, recreated = False, True
                 result = await self._patch(target)
                 if not is_deleting(result):
-                    await self._usable(target, result)
+                    if target.resource.kind == "CustomResourceDefinition":
+                        await until_served(
+                            self._client, target, result, partial(self._report, name, "waiting")
+                        )
                     self._report(name, "applied")
                     return result
                 self._report(name, "waiting", "the old one is still being deleted")
@@ -262,7 +211,7 @@ class _Apply:
         if unserved and self._mapping is not None:
             self._mapping.invalidate()
         try:
-            live = await self._live(target) if needs_old else None
+            live = await find(self._client, target) if needs_old else None
         except KappError as second:
             error, live = second, None
         exists = live is not None
@@ -296,72 +245,28 @@ class _Apply:
                 await self._admit(target),
                 PatchType.APPLY,
                 namespace,
-                field_manager=self._field_manager,
+                field_manager=FIELD_MANAGER,
                 force=True,
                 field_validation="Strict",
             )
         finally:
             slow.cancel()
 
-    async def _live(self, target: Target) -> Object | None:
-        namespace, name = key_of(target.obj)
-        try:
-            return await self._client.get(target.resource, name, namespace)
-        except ApiError as e:
-            if e.code == 404:
-                return None
-            raise
-
     async def _delete(self, target: Target) -> None:
-        if (live := await self._live(target)) is None:
-            return
-        namespace, name = key_of(target.obj)
-        try:
-            await self._client.delete(
-                target.resource, name, namespace, propagation="Background", uid=uid_of(live)
-            )
-        except ApiError as e:
-            if e.code not in (404, 409):
-                raise
-        await self._gone(target, uid_of(live))
+        if (live := await find(self._client, target)) is not None:
+            await delete(self._client, target, live, "Background")
+            await self._gone(target, uid_of(live))
 
     async def _gone(self, target: Target, uid: str) -> None:
-        delay_s = _POLL_S
-        while (live := await self._live(target)) is not None and uid_of(live) == uid:
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
-
-    async def _usable(self, target: Target, result: Object) -> None:
-        """Wait until a CRD is served, so that the custom objects after it find their kind."""
-        if target.resource.kind != "CustomResourceDefinition":
-            return
-        delay_s, live = _POLL_S, result
-        while not _established(live):
-            self._report(display_name(target.obj), "waiting", "until the CRD is established")
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
-            live = await self._live(target) or {}
-        for resource in _defined_by(live):
-            await self._served(resource)
-
-    async def _served(self, resource: Resource) -> None:
-        """Established comes a moment before the endpoint: until it answers."""
-        delay_s = _POLL_S
-        while True:
-            try:
-                await self._client.list(resource, field_selector="metadata.name=kapp-probe")
-                return
-            except ApiError as e:
-                if e.code != 404:
-                    return
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+        pauses = Pauses()
+        while (live := await find(self._client, target)) is not None and uid_of(live) == uid:
+            await pauses.pause()
 
     async def _pause(self, name: str, retry: Retry, failures: int) -> None:
         """Wait before another attempt: as long as the server said, and a jittered while."""
         self._report(name, "retrying", retry.why)
         grown: float = _BASE_DELAY_S * 2.0 ** min(failures, 10)
-        jittered_s = min(grown, _MAX_DELAY_S) * (0.5 + self._random() / 2)
+        jittered_s = min(grown, _MAX_DELAY_S) * (0.5 + random.random() / 2)
         await asyncio.sleep(retry.after_s + jittered_s)
 
     def _late(self, name: str) -> ClusterError:
@@ -399,34 +304,3 @@ def _not_recorded(error: ApiError | Unreachable) -> Rejected:
         hint="kapp keeps a ConfigMap in the namespace it deploys to, and must be allowed to:"
         " `kapp doctor` says which rights are missing",
     )
-
-
-def _placed(obj: Object, resource: Resource, namespace: str) -> Object:
-    meta = dict(obj["metadata"])
-    if not resource.namespaced:
-        meta.pop("namespace", None)
-    elif not meta.get("namespace"):
-        meta["namespace"] = namespace
-    return {**obj, "metadata": meta}
-
-
-def _established(crd: Object) -> bool:
-    conditions = (crd.get("status") or {}).get("conditions")
-    condition = find_condition(conditions, "Established")
-    return condition is not None and condition.get("status") == "True"
-
-
-def _defined_by(obj: Object) -> list[Resource]:
-    """The resources that a CRD will serve."""
-    if gvk_of(obj)[::2] != ("apiextensions.k8s.io", "CustomResourceDefinition"):
-        return []
-    spec = obj.get("spec") or {}
-    names = spec.get("names") or {}
-    made = [
-        GroupVersionKind(str(spec.get("group")), str(v.get("name")), str(names.get("kind")))
-        for v in spec.get("versions") or ()
-        if v.get("served")
-    ]
-    namespaced = spec.get("scope") == "Namespaced"
-    plural = str(names.get("plural"))
-    return [Resource(g.group, g.version, plural, g.kind, namespaced) for g in made]

@@ -15,9 +15,9 @@ import base64
 import hashlib
 from typing import NamedTuple
 
-from kapp.cluster.apply import FIELD_MANAGER, Target
 from kapp.cluster.failures import Rejected
-from kapp.cluster.prepare import PART_OF_LABEL, RESOURCE_ANNOTATION, without_injected
+from kapp.cluster.prepare import FIELD_MANAGER, PART_OF_LABEL, RESOURCE_ANNOTATION, without_injected
+from kapp.cluster.targets import Target, find
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
@@ -90,7 +90,7 @@ class Claims:
             return target.obj
         live = await self._live(target)
         if live is not None and self._is_foreign(live):
-            if (target.resource.group, target.resource.kind) == ("", "Namespace"):
+            if target.is_namespace:
                 return without_injected(target.obj)
             await self._refuse_anothers(target, live, force=force)
         self._looked[place] = now
@@ -131,12 +131,10 @@ class Claims:
         )
 
     async def _live(self, target: Target) -> Object | None:
-        namespace, name = key_of(target.obj)
         try:
-            return await self._client.get(target.resource, name, namespace)
+            return await find(self._client, target)
         except ApiError as e:
-            # 403: may be created and not be read. 404 also for a kind that is not served yet.
-            if e.code in (403, 404):
+            if e.code == 403:  # may be created and not be read
                 return None
             raise
 

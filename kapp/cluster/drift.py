@@ -14,8 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from kapp.cluster.apply import FIELD_MANAGER
-from kapp.cluster.prepare import REDACTED
+from kapp.cluster.prepare import FIELD_MANAGER, REDACTED
 from kapp.machinery.fieldpath import Path, decode, path_text
 from kapp.machinery.fieldset import equal
 from kapp.machinery.managedfields import APPLY, decode_managed

@@ -24,7 +24,6 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from kapp.cluster.apply import FIELD_MANAGER, OnProgress, Progress, Target, silent
 from kapp.cluster.claims import (
     ID_LABEL,
     PROJECT_LABEL,
@@ -37,13 +36,16 @@ from kapp.cluster.failures import Rejected
 from kapp.cluster.mapping import RestMapping
 from kapp.cluster.prepare import (
     DOWN_POLICY_ANNOTATION,
+    FIELD_MANAGER,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     PART_OF_LABEL,
     RESOURCE_ANNOTATION,
     without_injected,
 )
+from kapp.cluster.progress import OnProgress, Progress, silent
 from kapp.cluster.removal import Left, Removal, delete_in_order, until_answered
+from kapp.cluster.targets import Target
 from kapp.machinery.objects import (
     Object,
     Resource,
@@ -288,7 +290,7 @@ class Inventory:
     async def _why_kept(self, target: Target, *, delete_namespaces: bool) -> str:
         if why := _kept(target, delete_namespaces=delete_namespaces):
             return why
-        if _is_namespace(target):
+        if target.is_namespace:
             others = await other_sets_in(self._client, name_of(target.obj), self.id)
             return f"{', '.join(others)} is in it too" if others else ""
         return ""
@@ -341,7 +343,7 @@ class Inventory:
             await self._apply(CONFIG_MAPS, parent)
 
     def _is_own_namespace(self, target: Target) -> bool:
-        return _is_namespace(target) and name_of(target.obj) == self.namespace
+        return target.is_namespace and name_of(target.obj) == self.namespace
 
     async def _own_namespace(self) -> list[Target]:
         """The Namespace that was made for the parent, where the parent itself was not."""
@@ -421,10 +423,6 @@ def _kept(target: Target, *, delete_namespaces: bool) -> str:
     """Why an object is not deleted, or ""."""
     if annotations_of(target.obj).get(DOWN_POLICY_ANNOTATION) == "keep":
         return f"{DOWN_POLICY_ANNOTATION} is keep"
-    if _is_namespace(target) and not delete_namespaces:
+    if target.is_namespace and not delete_namespaces:
         return "namespaces are kept without --delete-namespaces"
     return ""
-
-
-def _is_namespace(target: Target) -> bool:
-    return (target.resource.group, target.resource.kind) == ("", "Namespace")

@@ -21,6 +21,9 @@ from kapp.machinery.objects import Object, annotations_of, display_name, gvk_of,
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "kapp"
+FIELD_MANAGER = "kapp"
+"""Under which the fields of applied objects are owned."""
+
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
 DOWN_POLICY_ANNOTATION = "kapp.dev/down-policy"
 """With the value `keep`, kapp deletes the object in no case."""

@@ -10,18 +10,19 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from kapp.cluster.apply import OnProgress, Progress, Target, silent
 from kapp.cluster.failures import Retry, judge
 from kapp.cluster.order import batches, delete_class
+from kapp.cluster.pauses import Pauses
+from kapp.cluster.progress import OnProgress, Progress, silent
+from kapp.cluster.targets import Target, delete, find
 from kapp.errors import KappError, Unreachable
-from kapp.machinery.objects import Object, display_name, key_of, metadata_of, uid_of
+from kapp.machinery.objects import Object, display_name, metadata_of, uid_of
+from kapp.machinery.options import Propagation
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client
 
 # A removal of much must not open a connection for each object.
 _CONCURRENCY = 16
-_POLL_S = 0.05
-_MAX_POLL_S = 1.0
 _NO_ANSWER = "the cluster does not answer"
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ async def until_answered(
     if deadline is None:
         return await call()
     trouble: KappError = Unreachable(_NO_ANSWER)
-    delay_s = _POLL_S
+    pauses = Pauses()
     try:
         async with asyncio.timeout_at(deadline):
             while True:
@@ -100,8 +101,7 @@ async def until_answered(
                         raise
                     trouble = error
                     on_trouble(verdict.why)
-                    await asyncio.sleep(max(delay_s, verdict.after_s))
-                    delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+                    await pauses.pause(verdict.after_s)
     except TimeoutError:
         raise trouble from None
 
@@ -136,20 +136,12 @@ class _Removal:
         return why
 
     async def _ask(self, target: Target) -> None:
-        namespace, name = key_of(target.obj)
         # Foreground, so that a workload is gone only when its pods are.
-        propagation = "Background" if self._deadline is None else "Foreground"
-        try:
-            await self._client.delete(
-                target.resource, name, namespace, propagation=propagation, uid=uid_of(target.obj)
-            )
-        except ApiError as e:
-            # 409: another object has the name by now, and that one is not ours.
-            if e.code not in (404, 409):
-                raise
+        propagation: Propagation = "Background" if self._deadline is None else "Foreground"
+        await delete(self._client, target, target.obj, propagation)
 
     async def _until_gone(self, target: Target, deadline: float) -> str | None:
-        why, delay_s = _NO_ANSWER, _POLL_S
+        why, pauses = _NO_ANSWER, Pauses()
         name = display_name(target.obj)
         try:
             async with asyncio.timeout_at(deadline):
@@ -161,21 +153,17 @@ class _Removal:
                     if live and (holder := _holder(live)) != why:
                         why = holder
                         self._on_progress(Progress(name, "waiting", why))
-                    await asyncio.sleep(delay_s)
-                    delay_s = min(delay_s * 1.5, _MAX_POLL_S)
+                    await pauses.pause()
         except TimeoutError:
             return why
 
     async def _live(self, target: Target) -> Object | None:
         """The object as it is; None when it is gone, {} when that cannot be found out now."""
-        namespace, name = key_of(target.obj)
         try:
-            live = await self._client.get(target.resource, name, namespace)
-        except ApiError as e:
-            return None if e.code == 404 else {}
+            live = await find(self._client, target)
         except KappError:
             return {}
-        return live if uid_of(live) == uid_of(target.obj) else None
+        return live if live is not None and uid_of(live) == uid_of(target.obj) else None
 
 
 def _holder(live: Object) -> str:

@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from kapp.cluster.apply import Target
 from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, is_same_set
+from kapp.cluster.targets import Target
 from kapp.machinery.objects import Object, annotations_of, display_name, key_of, metadata_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType

@@ -12,10 +12,12 @@ from functools import partial
 
 from kapp.aio.slots import Slots
 from kapp.aio.supervise import TaskGroup
-from kapp.cluster.apply import ApplyError, Progress, apply, resolve
+from kapp.cluster.apply import ApplyError, apply
 from kapp.cluster.failures import Rejected
 from kapp.cluster.inventory import Inventory
+from kapp.cluster.progress import Progress
 from kapp.cluster.rerun import Rerun
+from kapp.cluster.resolve import resolve
 from kapp.controllers.applyinput import ApplyInput
 from kapp.controllers.connections import ClusterHandle
 from kapp.errors import ConfigError, KappError

@@ -27,10 +27,10 @@ from kapp.aio.filelock import locked
 from kapp.aio.process import GRACE_S, run
 from kapp.aio.supervise import TaskGroup
 from kapp.api.v1alpha1.kubernetesapply import KubernetesApplyCmd
-from kapp.cluster.apply import resolve
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.kubeconfigfile import write_kubeconfig
 from kapp.cluster.prepare import flatten
+from kapp.cluster.resolve import resolve
 from kapp.controllers.connections import ClusterHandle
 from kapp.controllers.logsink import LABEL
 from kapp.errors import ConfigError, KappError

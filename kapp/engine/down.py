@@ -16,11 +16,11 @@ import aiohttp
 import msgspec
 
 from kapp.cluster import kubeconfig
-from kapp.cluster.apply import Progress, silent
 from kapp.cluster.connection import Connection
 from kapp.cluster.inventory import DOWN_TIMEOUT_S, Inventory
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.mapping import RestMapping
+from kapp.cluster.progress import Progress, silent
 from kapp.cluster.removal import Left
 from kapp.controllers.customapply import forget, recorded, run_recorded
 from kapp.engine.project import project_id

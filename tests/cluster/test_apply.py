@@ -3,10 +3,12 @@
 import pytest
 
 from kapp.cluster import apply as module
-from kapp.cluster.apply import ApplyError, apply, resolve
+from kapp.cluster import pauses
+from kapp.cluster.apply import ApplyError, apply
 from kapp.cluster.failures import Recreate, Rejected, Retry, explain, judge, redact
 from kapp.cluster.order import apply_class, batches, delete_class
 from kapp.cluster.rerun import Rerun
+from kapp.cluster.resolve import resolve
 from kapp.errors import Unreachable
 from kapp.machinery.status import ApiError, Cause, conflict, gone, invalid
 from kapp.runtime.client import PatchType
@@ -18,7 +20,7 @@ from .world import World, deployment, kind, obj
 def quick(monkeypatch):
     monkeypatch.setattr(module, "_BASE_DELAY_S", 0.001)
     monkeypatch.setattr(module, "_MAX_DELAY_S", 0.002)
-    monkeypatch.setattr(module, "_POLL_S", 0.001)
+    monkeypatch.setattr(pauses, "FIRST_S", 0.001)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapp.cluster import removal
+from kapp.cluster import pauses
 from kapp.cluster.apply import ApplyError, apply
 from kapp.cluster.claims import applyset_id
 from kapp.cluster.inventory import Inventory, MemberKey, parent_name
@@ -245,7 +245,7 @@ async def test_a_namespace_with_another_project_in_it_is_kept(world):
 
 
 async def test_down_says_what_holds_and_goes_on_next_time(world, monkeypatch):
-    monkeypatch.setattr(removal, "_POLL_S", 0.001)
+    monkeypatch.setattr(pauses, "FIRST_S", 0.001)
     inventory = world.inventory()
     held = deployment()
     held["metadata"]["finalizers"] = ["example.com/hold"]
@@ -267,7 +267,7 @@ async def test_down_says_what_holds_and_goes_on_next_time(world, monkeypatch):
 
 
 async def test_down_asks_a_cluster_that_is_not_well_again(world, monkeypatch):
-    monkeypatch.setattr(removal, "_POLL_S", 0.001)
+    monkeypatch.setattr(pauses, "FIRST_S", 0.001)
     await deploy(world, world.inventory(), deployment(), obj("Secret", "s"))
     busy = ApiError(503, "ServiceUnavailable", "not well")
     for verb, kind in (("get", "ConfigMap"), ("list", "Secret"), ("delete", "Deployment")):

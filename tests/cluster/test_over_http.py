@@ -5,14 +5,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kapp.cluster import removal
-from kapp.cluster.apply import ApplyError, apply, resolve
+from kapp.cluster import pauses
+from kapp.cluster.apply import ApplyError, apply
 from kapp.cluster.connection import Connection
 from kapp.cluster.failures import Rejected
 from kapp.cluster.inventory import Inventory
 from kapp.cluster.kubeconfig import KubeContext
 from kapp.cluster.mapping import RestMapping
 from kapp.cluster.prepare import prepare
+from kapp.cluster.resolve import resolve
 from kapp.errors import ClusterError
 from kapp.machinery.scheme import Kind
 from kapp.runtime.manager import Manager
@@ -90,7 +91,7 @@ async def deploy(connection, *objects):
 
 
 async def test_deployed_changed_and_gone_again(cluster, monkeypatch):
-    monkeypatch.setattr(removal, "_POLL_S", 0.001)
+    monkeypatch.setattr(pauses, "FIRST_S", 0.001)
     async with cluster.serving():
         connection = cluster.connection()
         assert (await connection.connect()).version

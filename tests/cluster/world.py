@@ -3,10 +3,10 @@
 import itertools
 from datetime import UTC, datetime
 
-from kapp.cluster.apply import resolve
 from kapp.cluster.inventory import Inventory
 from kapp.cluster.mapping import NoSuchKind
 from kapp.cluster.prepare import prepare
+from kapp.cluster.resolve import resolve
 from kapp.machinery.objects import ObjectKey
 from kapp.machinery.registry import Registry
 from kapp.machinery.scheme import Kind, Scheme
