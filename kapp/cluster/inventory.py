@@ -1,7 +1,8 @@
 """What kapp applied, kept in the cluster: an ApplySet (KEP-3659), one per project.
 
-The parent is a ConfigMap in the project's namespace of record. It names the kinds and namespaces
-where members are; members carry its id in a label. So `kapp down` needs nothing but the cluster.
+The parent is a ConfigMap in the project's namespace of record (`kapp.cluster.record`). It names the
+kinds and namespaces where members are; members carry its id in a label. So `kapp down` needs
+nothing but the cluster.
 
 Invariants:
 - The parent covers every object *before* that object is applied, and as long as it is there; it
@@ -18,32 +19,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import re
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from kapp.cluster.claims import (
-    ID_LABEL,
-    PROJECT_LABEL,
-    RECORD_ANNOTATION,
-    Claims,
-    applyset_id,
-    other_sets_in,
-)
-from kapp.cluster.failures import Rejected
+from kapp.cluster.claims import PROJECT_LABEL, Claims, other_sets_in
 from kapp.cluster.mapping import RestMapping
-from kapp.cluster.prepare import (
-    DOWN_POLICY_ANNOTATION,
-    FIELD_MANAGER,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-    PART_OF_LABEL,
-    RESOURCE_ANNOTATION,
-    without_injected,
-)
+from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, PART_OF_LABEL, RESOURCE_ANNOTATION
 from kapp.cluster.progress import OnProgress, Progress, silent
+from kapp.cluster.record import CONFIG_MAPS, Coverage, Record, parent_name
 from kapp.cluster.removal import Left, Removal, delete_in_order, until_answered
 from kapp.cluster.targets import Target
 from kapp.machinery.objects import (
@@ -59,19 +43,10 @@ from kapp.machinery.objects import (
     name_of,
 )
 from kapp.machinery.status import ApiError
-from kapp.runtime.client import Client, PatchType
+from kapp.runtime.client import Client
 
-TOOLING_ANNOTATION = "applyset.kubernetes.io/tooling"
-GROUP_KINDS_ANNOTATION = "applyset.kubernetes.io/contains-group-kinds"
-NAMESPACES_ANNOTATION = "applyset.kubernetes.io/additional-namespaces"
-TOOLING = "kapp/v0.1"
-
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
 # A set of many kinds and namespaces must not open a connection for each.
 _CONCURRENCY = 16
-# Someone else may have removed the parent while an engine runs: look again after this long.
-_TRUST_S = 60.0
 # Pods have 30 s of grace by default; twice that says something is stuck.
 DOWN_TIMEOUT_S = 60.0
 # For the record alone, when all else is gone at the last moment.
@@ -93,17 +68,6 @@ class MemberKey(NamedTuple):
         return cls(gvk.group, gvk.kind, *key_of(obj))
 
 
-def parent_name(project: str) -> str:
-    """A ConfigMap's name for a project: `kapp-` and the project as a DNS label.
-
-    What had to be changed or cut gets a hash, so that two projects never share a parent.
-    """
-    slug = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")[:40]
-    if slug != project:
-        slug = f"{slug}-{hashlib.sha256(project.encode()).hexdigest()[:8]}".strip("-")
-    return f"kapp-{slug}"
-
-
 class Inventory:
     """The ApplySet of one project.
 
@@ -119,16 +83,14 @@ class Inventory:
     ) -> None:
         self._client = client
         self._mapping = mapping
-        self.name = parent_name(project)
+        self._record = Record(client, project=project, namespace=namespace)
         self.namespace = namespace
-        self.id = applyset_id(self.name, namespace)
-        self._claims = Claims(client, part_of=self.id, project=self.name, namespace=namespace)
-        self._lock = asyncio.Lock()
+        self.id = self._record.id
+        self._claims = Claims(
+            client, part_of=self.id, project=self._record.name, namespace=namespace
+        )
         self._turn = asyncio.Lock()
         self._applies = 0
-        self._group_kinds: set[tuple[str, str]] = set()
-        self._namespaces: set[str] = set()
-        self._read_at: float | None = None
 
     @classmethod
     async def find(cls, client: Client, mapping: RestMapping, project: str) -> list[Inventory]:
@@ -149,22 +111,7 @@ class Inventory:
 
         Where the namespace of record is itself among the targets, it is made first.
         """
-        kinds = {(t.resource.group, t.resource.kind) for t in targets}
-        namespaces = {ns for t in targets if (ns := key_of(t.obj).namespace)}
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            fresh = self._read_at is not None and now - self._read_at < _TRUST_S
-            if fresh and kinds <= self._group_kinds and namespaces <= self._namespaces:
-                return
-            await self._read()
-            wanted_kinds = self._group_kinds | kinds
-            wanted_namespaces = self._namespaces | namespaces
-            if self._read_at is None or (
-                wanted_kinds != self._group_kinds or wanted_namespaces != self._namespaces
-            ):
-                await self._write(wanted_kinds, wanted_namespaces, targets)
-            self._group_kinds, self._namespaces = wanted_kinds, wanted_namespaces
-            self._read_at = now
+        await self._record.cover(targets)
 
     @contextlib.asynccontextmanager
     async def applying(self) -> AsyncIterator[None]:
@@ -195,10 +142,10 @@ class Inventory:
         Where the parent is gone, at most the Namespace that was made for it. Kinds that are no
         longer served are passed over.
         """
-        async with self._lock:
-            if not await self._read():
-                return await self._own_namespace()
-            places = await self._places()
+        coverage = await self._record.read()
+        if coverage is None:
+            return await self._record.own_namespace()
+        places = await self._places(coverage)
         limit = asyncio.Semaphore(_CONCURRENCY)
 
         async def listed(resource: Resource, namespace: str) -> list[Target]:
@@ -299,124 +246,20 @@ class Inventory:
         # A controller that copies labels (Service to EndpointSlice) makes no members.
         return labels_of(obj).get(PART_OF_LABEL) == self.id and controller_of(obj) is None
 
-    async def _read(self) -> bool:
-        """Take over what the parent says; whether there is one."""
-        try:
-            parent = await self._client.get(CONFIG_MAPS, self.name, self.namespace)
-        except ApiError as e:
-            if e.code != 404:
-                raise
-            self._group_kinds, self._namespaces, self._read_at = set(), set(), None
-            return False
-        if labels_of(parent).get(ID_LABEL) != self.id:
-            raise Rejected(
-                f"ConfigMap {self.namespace}/{self.name} is not this project's inventory",
-                hint="rename or remove it: kapp keeps a record under that name",
-            )
-        annotations = annotations_of(parent)
-        self._group_kinds = set(_parse_group_kinds(annotations.get(GROUP_KINDS_ANNOTATION, "")))
-        listed = annotations.get(NAMESPACES_ANNOTATION, "").split(",")
-        self._namespaces = {self.namespace, *(part for part in listed if part)}
-        self._read_at = asyncio.get_running_loop().time()
-        return True
-
-    async def _write(
-        self, kinds: set[tuple[str, str]], namespaces: set[str], targets: Sequence[Target]
-    ) -> None:
-        parent = self._parent(kinds, namespaces)
-        try:
-            await self._apply(CONFIG_MAPS, parent)
-        except ApiError as e:
-            own = next((t for t in targets if self._is_own_namespace(t)), None)
-            if e.code != 404:
-                raise
-            if own is None:
-                raise Rejected(
-                    f"namespace {self.namespace} does not exist",
-                    hint=f"kubectl create namespace {self.namespace}, or choose another namespace",
-                ) from e
-            # No member before its parent: until there is one, an annotation says whose it is.
-            bare = without_injected(own.obj)
-            noted = {**annotations_of(bare), RECORD_ANNOTATION: self.id}
-            meta = {**bare["metadata"], "annotations": noted}
-            await self._apply(own.resource, {**bare, "metadata": meta})
-            await self._apply(CONFIG_MAPS, parent)
-
-    def _is_own_namespace(self, target: Target) -> bool:
-        return target.is_namespace and name_of(target.obj) == self.namespace
-
-    async def _own_namespace(self) -> list[Target]:
-        """The Namespace that was made for the parent, where the parent itself was not."""
-        try:
-            found = await self._client.get(NAMESPACES, self.namespace)
-        except ApiError as e:
-            if e.code in (403, 404):
-                return []
-            raise
-        is_own = annotations_of(found).get(RECORD_ANNOTATION) == self.id
-        return [Target(NAMESPACES, found)] if is_own else []
-
-    def _parent(self, kinds: set[tuple[str, str]], namespaces: set[str]) -> Object:
-        names = sorted(f"{kind}.{group}" if group else kind for group, kind in kinds)
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": self.name,
-                "namespace": self.namespace,
-                "labels": {
-                    ID_LABEL: self.id,
-                    MANAGED_BY_LABEL: MANAGED_BY,
-                    PROJECT_LABEL: self.name,
-                },
-                "annotations": {
-                    TOOLING_ANNOTATION: TOOLING,
-                    GROUP_KINDS_ANNOTATION: ",".join(names),
-                    NAMESPACES_ANNOTATION: ",".join(sorted(namespaces - {self.namespace})),
-                },
-            },
-        }
-
-    async def _apply(self, resource: Resource, obj: Object) -> None:
-        namespace, name = key_of(obj)
-        await self._client.patch(
-            resource,
-            name,
-            obj,
-            PatchType.APPLY,
-            namespace,
-            field_manager=FIELD_MANAGER,
-            force=True,
-        )
-
-    async def _places(self) -> list[tuple[Resource, str]]:
+    async def _places(self, coverage: Coverage) -> list[tuple[Resource, str]]:
         places: list[tuple[Resource, str]] = []
-        for group, kind in sorted(self._group_kinds):
+        for group, kind in sorted(coverage.kinds):
             resource = await self._mapping.resource_of_kind(group, kind)
             if resource is None:
                 continue
-            namespaces = sorted(self._namespaces) if resource.namespaced else [""]
+            namespaces = sorted(coverage.namespaces) if resource.namespaced else [""]
             places += [(resource, namespace) for namespace in namespaces]
         return places
 
     async def _delete_parent_of_nothing(self) -> None:
         """Delete the parent, unless something is still there: deleting, or applied just now."""
-        if await self.members():
-            return
-        async with self._lock:
-            try:
-                await self._client.delete(CONFIG_MAPS, self.name, self.namespace)
-            except ApiError as e:
-                if e.code != 404:
-                    raise
-            self._group_kinds, self._namespaces, self._read_at = set(), set(), None
-
-
-def _parse_group_kinds(text: str) -> Iterable[tuple[str, str]]:
-    for part in text.split(","):
-        kind, _, group = part.strip().partition(".")
-        if kind:
-            yield group, kind
+        if not await self.members():
+            await self._record.delete()
 
 
 def _kept(target: Target, *, delete_namespaces: bool) -> str:
