@@ -35,11 +35,12 @@ from kapp.api.v1alpha1.kubernetesdiscovery import (
 from kapp.cluster.prepare import result_yaml, secret_values
 from kapp.controllers.appliedobjects import AppliedObjects
 from kapp.controllers.applyinput import ApplyInput, applied_object, input_of
+from kapp.controllers.applyresults import ApplyResults
+from kapp.controllers.applyretries import is_whole, retry_delay_s, until_retry_s
 from kapp.controllers.applyrun import ApplyRun
 from kapp.controllers.applystatus import (
     count_pods,
     drift_text,
-    is_failed,
     set_applied,
     set_drift,
     set_ready,
@@ -56,13 +57,7 @@ from kapp.controllers.logsink import LogSink
 from kapp.controllers.problems import problems_of
 from kapp.errors import KappError
 from kapp.kappfile.model import DEFAULT_PARALLEL
-from kapp.machinery.objects import Object, ObjectKey, format_micro_time, name_of
-
-# After a refusal by the cluster: soon at first, because what an object needs may be on its way.
-FIRST_RETRY_S = 1.0
-MAX_RETRY_S = 30.0
-# A cluster that is away, or not well: someone waits for it to come back.
-MAX_UNREACHABLE_RETRY_S = 2.0
+from kapp.machinery.objects import Object, ObjectKey, format_micro_time
 
 
 class KubernetesApplyReconciler:
@@ -104,8 +99,7 @@ class KubernetesApplyReconciler:
         self._slots = Slots(DEFAULT_PARALLEL)
         self._runs: dict[str, ApplyRun] = {}
         self._tasks = TaskGroup("applies")
-        # What the cluster returned last: rebuilt by applying, which changes nothing there.
-        self._results: dict[str, dict[str, Object]] = {}
+        self._results = ApplyResults()
         # The trigger that has deleted what it makes anew, and is being tried again.
         self._cleared: dict[str, str] = {}
         # Where it was applied.
@@ -196,7 +190,7 @@ class KubernetesApplyReconciler:
             # What was applied before stays and is followed; whether it is still whole is not known.
             self._cancel(key.name)
             status.attempted_input_hash = ""
-            self._fail(apply, error)
+            self._fail(apply, error, REASON_ERROR)
             return None
         return await self._follow(key, apply, given, handle)
 
@@ -227,11 +221,12 @@ class KubernetesApplyReconciler:
         status = apply.status
         if apply.spec.attach is not None and self._live.deleted(apply.name):
             status.applied_input_hash = ""  # another may be there by now, or come
-        if _is_applied(status, given.digest):
+        if is_whole(status, given.digest):
             status.error, status.waiting_reason, status.waiting_on = "", "", []
             set_applied(apply, REASON_APPLIED, "", self._now())
             return None
-        if status.attempted_input_hash == given.digest and (wait_s := self._until_retry(apply)):
+        wait_s = until_retry_s(apply, self._now())
+        if wait_s and status.attempted_input_hash == given.digest:
             return wait_s
         if (hold := await self._holds.of(apply, given, handle)) is not None:
             self._wait(apply, hold)
@@ -309,61 +304,36 @@ class KubernetesApplyReconciler:
             self._log.write(apply.name, _text_of(done, run.applied))
             return None
         status.attempts += 1
-        text = run.error.one_line()
-        if status.error != text:
-            self._log.write(apply.name, f"error: {text}\n")
-        status.error = text
-        reason = REASON_ERROR if run.is_final else REASON_RETRYING
-        set_applied(apply, reason, text, self._now())
-        return _retry_delay_s(apply)
+        self._fail(apply, run.error, REASON_ERROR if run.is_final else REASON_RETRYING)
+        return retry_delay_s(apply)
 
     def _remember(self, apply: KubernetesApply, run: ApplyRun) -> None:
         """Take over what the cluster returned; after an error, the earlier results stay."""
         anew = run.error is None or isinstance(run.error, NotThere)
-        results = {} if anew else dict(self._results.get(apply.name) or {})
-        for obj in run.applied:
-            results[_identity(obj)] = obj
-        order = {(o["kind"], name_of(o)): n for n, o in enumerate(run.given.objects)}
-        listed = sorted(
-            results.items(),
-            key=lambda item: order.get((item[1]["kind"], name_of(item[1])), len(order)),
-        )
-        self._results[apply.name] = dict(listed)
+        results = self._results.take(apply.name, run.given.objects, run.applied, anew=anew)
         self._hide_secrets(apply.name, run.given.objects)
-        apply.status.objects = [applied_object(obj) for _, obj in listed]
-        apply.status.result_yaml = result_yaml(obj for _, obj in listed)
+        apply.status.objects = [applied_object(obj) for obj in results]
+        apply.status.result_yaml = result_yaml(results)
         self._live.follow(
-            apply.name,
-            apply.spec.cluster,
-            [obj for _, obj in listed],
-            attached=apply.spec.attach is not None,
+            apply.name, apply.spec.cluster, results, attached=apply.spec.attach is not None
         )
 
     def _hide_secrets(self, name: str, given: Iterable[Object]) -> None:
         """Keep what Secrets hold out of logs: the given ones, and what a command applied."""
-        returned = self._results.get(name, {}).values()
-        self._log.hide(name, chain.from_iterable(map(secret_values, chain(given, returned))))
+        objects = chain(given, self._results.of(name))
+        self._log.hide(name, chain.from_iterable(map(secret_values, objects)))
 
-    def _fail(self, apply: KubernetesApply, error: KappError) -> None:
+    def _fail(self, apply: KubernetesApply, error: KappError, reason: str) -> None:
         text = error.one_line()
         if apply.status.error != text:
             self._log.write(apply.name, f"error: {text}\n")
         apply.status.error = text
-        set_applied(apply, REASON_ERROR, text, self._now())
+        set_applied(apply, reason, text, self._now())
 
     def _wait(self, apply: KubernetesApply, hold: Hold) -> None:
         apply.status.error = ""
         apply.status.waiting_reason, apply.status.waiting_on = hold.reason, list(hold.on)
         set_applied(apply, REASON_PENDING, hold.message, self._now())
-
-    def _until_retry(self, apply: KubernetesApply) -> float | None:
-        """Seconds until the next attempt at an input that failed, None when it is due."""
-        status = apply.status
-        if not status.attempts or not status.last_apply_time:
-            return None
-        ended = datetime.fromisoformat(status.last_apply_time)
-        left_s = _retry_delay_s(apply) - (self._now() - ended).total_seconds()
-        return left_s if left_s > 0 else None
 
     async def _events(self, apply: KubernetesApply) -> list[str]:
         names = apply.spec.restart_on.file_watches if apply.spec.restart_on is not None else []
@@ -374,15 +344,14 @@ class KubernetesApplyReconciler:
         if apply.status.disable_status is not None and apply.status.disable_status.disabled:
             await self._objects.delete(KubernetesDiscovery, apply.name)
             return None
-        results = list((self._results.get(apply.name) or {}).values())
-        if apply.spec.attach is not None:
-            results = self._live.of(apply.name)
-        return await self._objects.ensure(discovery_of(apply, results))
+        attached = apply.spec.attach is not None
+        objects = self._live.of(apply.name) if attached else self._results.of(apply.name)
+        return await self._objects.ensure(discovery_of(apply, objects))
 
     def _drop(self, name: str) -> None:
         """Forget a resource: end its run, follow its objects no more."""
         self._cancel(name)
-        self._results.pop(name, None)
+        self._results.drop(name)
         self._handles.pop(name, None)
         self._cleared.pop(name, None)
         self._live.drop(name)
@@ -392,26 +361,6 @@ class KubernetesApplyReconciler:
             run.cancel()
 
 
-def _is_applied(status: KubernetesApplyStatus, digest: str) -> bool:
-    """Whether an input is in the cluster as a whole.
-
-    Not if another one was tried since, or the same one again in vain: that may have changed half of
-    the objects, so going back to what was applied before means to apply it.
-    """
-    tried = (status.applied_input_hash, status.attempted_input_hash)
-    return tried == (digest, digest) and not status.attempts
-
-
-def _identity(obj: Object) -> str:
-    named = applied_object(obj)
-    return f"{named.api_version}/{named.kind}/{named.namespace}/{named.name}"
-
-
 def _text_of(done: str, objects: list[Object]) -> str:
     names = ", ".join(f"{one.kind.lower()}/{one.name}" for one in map(applied_object, objects))
     return f"{done} {names}\n"
-
-
-def _retry_delay_s(apply: KubernetesApply) -> float:
-    grown = FIRST_RETRY_S * 2.0 ** min(apply.status.attempts - 1, 10)
-    return float(min(grown, MAX_RETRY_S if is_failed(apply) else MAX_UNREACHABLE_RETRY_S))
