@@ -58,6 +58,7 @@ class ChannelStream(PodStream):
         self._reading = asyncio.Event()
         self._reading.set()
         self._ended_by_us = False
+        self._opened_at = asyncio.get_running_loop().time()
         self._heard_at = 0.0
         self._linger: asyncio.TimerHandle | None = None
         self._over = False
@@ -65,11 +66,6 @@ class ChannelStream(PodStream):
             tasks.spawn(self._read(), f"channel-read {pod}"),
             tasks.spawn(self._write(), f"channel-write {pod}"),
         ]
-
-    @property
-    def accepted(self) -> bool:
-        """See PodStream."""
-        return self._channels.open
 
     def write(self, data: Buffer) -> None:
         """See PodStream."""
@@ -109,6 +105,8 @@ class ChannelStream(PodStream):
                 message = await self._ws.receive()
                 if message.type is aiohttp.WSMsgType.BINARY:
                     event = self._channels.receive(message.data)
+                    if self.accepted_after_s is None and self._channels.open:
+                        self.accepted_after_s = asyncio.get_running_loop().time() - self._opened_at
                     if isinstance(event, ForwardFailure):
                         error = refusal(event.message, self.port, self._pod)
                         break

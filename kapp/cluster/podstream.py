@@ -86,10 +86,9 @@ class PodStream(ABC):
     port: int
     """In the pod."""
 
-    @property
-    @abstractmethod
-    def accepted(self) -> bool:
-        """Whether the other end has answered in any way: it is alive, the pod may still refuse."""
+    accepted_after_s: float | None = None
+    """How long the other end took to answer in any way; None until it has. It is alive then, but
+    the pod may still refuse."""
 
     @abstractmethod
     def write(self, data: Buffer) -> None:

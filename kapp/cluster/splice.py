@@ -30,8 +30,11 @@ PARK_S = 30.0
 REPLAY_BYTES = 256 * 1024
 """Kept of what the client sent: whole requests but uploads; 500 waiting clients fit in memory."""
 
-_COMMIT_S = 0.3
-"""A pod that refuses does so within a round trip; after this, a large upload is its."""
+_COMMIT_LEAST_S = 0.05
+_COMMIT_MOST_S = 0.3
+_COMMIT_ROUND_TRIPS = 20
+"""A pod that refuses does so a round trip after its stream was accepted: a large upload is its
+after so many of what that took, within these bounds. All that time the upload waits."""
 
 _BACKOFF_FIRST_S = 0.03
 _BACKOFF_MOST_S = 0.2
@@ -100,7 +103,7 @@ class Splice(asyncio.Protocol):
             if self._kept_bytes > REPLAY_BYTES and not self._client_paused:
                 self._judge_client_reading()
                 if self.stream is not None:
-                    self._loop.call_later(_COMMIT_S, self._commit_upload, self.stream)
+                    self._commit_upload_later(self.stream)
         if self.stream is not None:
             self.stream.write(data)
 
@@ -245,20 +248,25 @@ class Splice(asyncio.Protocol):
             stream.write_eof()
         self._judge_client_reading()
         if self._kept_bytes > REPLAY_BYTES:
-            self._loop.call_later(_COMMIT_S, self._commit_upload, stream)
+            self._commit_upload_later(stream)
         error = await self._outcome
         if not self._committed:
             self._side = self.stream = self.backend = None
             self._forward.counts_changed()
         return error
 
-    def _commit_upload(self, stream: PodStream) -> None:
+    def _commit_upload_later(self, stream: PodStream, waited_s: float = 0.0) -> None:
+        look = self._commit_upload
+        self._loop.call_later(_COMMIT_LEAST_S, look, stream, waited_s + _COMMIT_LEAST_S)
+
+    def _commit_upload(self, stream: PodStream, waited_s: float) -> None:
         if self.stream is not stream or self._committed or self._closed:
             return
-        if stream.accepted:
+        answer_s = stream.accepted_after_s
+        if answer_s is not None and waited_s >= min(_COMMIT_ROUND_TRIPS * answer_s, _COMMIT_MOST_S):
             self.commit()
         else:
-            self._loop.call_later(_COMMIT_S, self._commit_upload, stream)
+            self._commit_upload_later(stream, waited_s)
 
     # -- called by the pod's side
 

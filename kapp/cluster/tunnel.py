@@ -355,5 +355,5 @@ class Tunnel:
     def _become_suspect(self) -> None:
         self._suspect = True
         error = StreamBroken(f"the tunnel to pod {self.pod} does not answer")
-        for stream in [s for s in self._open if not s.accepted]:
+        for stream in [s for s in self._open if s.accepted_after_s is None]:
             stream.lost(error)

@@ -54,7 +54,7 @@ class TunnelStream(PodStream):
         self.last_write = 0  # and the last that was of it at all
         self._tunnel = tunnel
         self._backlog: deque[memoryview] = deque()
-        self._accepted = False
+        self._opened_at = asyncio.get_running_loop().time()
         self._reading_paused = False
         self._any_data = False
         self._ended_by_us = False
@@ -68,11 +68,6 @@ class TunnelStream(PodStream):
         self._sent_at_last_look = 0
         self._over = False
         self._after(_ACCEPT_S, self._not_accepted)
-
-    @property
-    def accepted(self) -> bool:
-        """See PodStream."""
-        return self._accepted
 
     def write(self, data: Buffer) -> None:
         """See PodStream."""
@@ -119,8 +114,8 @@ class TunnelStream(PodStream):
 
     def accept(self, stream_id: int) -> None:
         """The server took the data or the error stream."""
-        if stream_id == self.data_id and not self._accepted:
-            self._accepted = True
+        if stream_id == self.data_id and self.accepted_after_s is None:
+            self.accepted_after_s = asyncio.get_running_loop().time() - self._opened_at
             if self._timer is not None:
                 self._timer.cancel()
 

@@ -35,6 +35,7 @@ class FakeKubelet:
         self.tunnels = True  # knows the tunnel protocol
         self.queue_size = 0  # messages held for a pod that does not read; 0: any number
         self.status = 0  # answer handshakes with this code instead
+        self.answer_after_s = 0.0  # each frame of a tunnel leaves so late
         self.hang_channels = False  # never answer a handshake for the older protocol
         self.dials: list[str] = []  # protocols of the handshakes that succeeded
         self.handshakes = 0
@@ -137,6 +138,8 @@ class TunnelServer:
 
     async def send(self, make: Callable[[], bytes]) -> None:
         async with self.lock:
+            if self.kubelet.answer_after_s:
+                await asyncio.sleep(self.kubelet.answer_after_s)
             if self.ws in self.kubelet.silent:
                 return
             with suppress(spdy.SpdyError, ConnectionError, aiohttp.ClientError):

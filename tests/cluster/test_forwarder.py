@@ -357,6 +357,24 @@ async def test_an_upload_larger_than_what_is_kept(world: World) -> None:
     assert await asking == b"%d\n" % len(payload)
 
 
+async def test_a_large_upload_survives_a_refusal_over_a_slow_way(world: World) -> None:
+    """The farther the pod, the longer its refusal takes, and the longer an upload is kept."""
+    payload = b"x" * (5 * splice_module.REPLAY_BYTES)
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"%d\n" % len(await reader.readexactly(len(payload))))
+
+    world.kubelet.answer_after_s = splice_module._COMMIT_LEAST_S
+    world.kubelet.pods["refuses"] = {}
+    world.forwarder.set_backends([pod("refuses")])
+    await world.forward()
+    asking = asyncio.create_task(world.ask(payload))
+    await until(lambda: "nothing listens" in str(world.status["error"]))
+    await world.run_pod("a", count)
+    world.forwarder.set_backends([pod("a")])
+    assert await asking == b"%d\n" % len(payload)
+
+
 async def test_half_close_by_the_client(world: World) -> None:
     async def answer_at_the_end(r: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"all: " + await r.read())
