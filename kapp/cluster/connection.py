@@ -10,11 +10,9 @@ import asyncio
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
-
-import aiohttp
 
 from kapp.cluster.credentials import Credential, credentials_for
 from kapp.cluster.kubeconfig import KubeContext
@@ -22,7 +20,7 @@ from kapp.errors import ClusterError, ConfigError, KappError, Unreachable
 from kapp.machinery.objects import Resource, uid_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.remote import RemoteClient
-from kapp.runtime.transport import Permit
+from kapp.runtime.transport import HttpTransport, Permit
 
 _NODES = Resource("", "v1", "nodes", "Node", False)
 _NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
@@ -51,6 +49,7 @@ class Connection:
 
     Attributes:
         client: objects over HTTP; usable before `connect()`.
+        transport: what the client goes by, for streams and websockets.
         context: the kubeconfig context.
     """
 
@@ -69,7 +68,7 @@ class Connection:
         headers = {"User-Agent": _USER_AGENT}
         if context.impersonate:
             headers["Impersonate-User"] = context.impersonate
-        self.client = RemoteClient(
+        self.transport = HttpTransport(
             context.server,
             ssl=self._ssl,
             headers=headers,
@@ -78,6 +77,7 @@ class Connection:
             authorize=self._authorize,
             permit=permit,
         )
+        self.client = RemoteClient(self.transport)
 
     @property
     def name(self) -> str:
@@ -98,11 +98,6 @@ class Connection:
     def is_local(self) -> bool:
         """Whether the production guard lets it pass."""
         return self.context.is_local
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The one session."""
-        return self.client.session
 
     async def connect(self) -> ServerInfo:
         """Ask the server who it is. Raises ClusterError, Unreachable, ConfigError."""
@@ -131,16 +126,6 @@ class Connection:
                 if e.code not in (403, 404):
                     raise
         return ""
-
-    async def ws_connect(
-        self,
-        path: str,
-        *,
-        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        protocols: Sequence[str] = (),
-    ) -> aiohttp.ClientWebSocketResponse:
-        """An open websocket to the API server. Raises ApiError, Unreachable."""
-        return await self.client.ws_connect(path, params=params, protocols=protocols)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -184,7 +169,7 @@ class Connection:
         await asyncio.to_thread(_load_certificate, self._ssl, credential.cert, credential.key)
         if not first:
             # Connections keep the certificate they were opened with; new requests get new ones.
-            self.client.transport.retire_session()
+            self.transport.retire_session()
 
 
 def _ssl_context(context: KubeContext) -> ssl.SSLContext | None:

@@ -41,7 +41,7 @@ __all__ = ["LogBatch", "OpenStream", "PodLog"]
 
 
 class OpenStream(Protocol):
-    """Opens a GET whose body is read bit by bit, as `kapp.runtime.remote.RemoteClient.stream`."""
+    """Opens a GET whose body is read bit by bit, as `HttpTransport.stream` does."""
 
     def __call__(
         self, path: str, *, params: Mapping[str, str]

@@ -23,7 +23,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class ConnectWebsocket(Protocol):
-    """Opens a websocket to the API server, as `kapp.cluster.connection.Connection.ws_connect`."""
+    """Opens a websocket to the API server, as `kapp.runtime.transport.HttpTransport.ws_connect`."""
 
     def __call__(
         self, path: str, *, protocols: Sequence[str]

@@ -202,7 +202,7 @@ class PodLogStreamReconciler:
             self._enqueue(key)
 
         log = PodLog(
-            stream.handle.connection.client.stream,
+            partial(stream.handle.connection.transport.stream, "GET"),
             spec.namespace,
             spec.pod,
             name,

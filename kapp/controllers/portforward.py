@@ -112,7 +112,7 @@ class PortForwardReconciler:
             handle = self._connections.get(cluster)
             if handle is None:
                 raise Unreachable(f"cluster {cluster} is not connected")
-            return await handle.connection.ws_connect(path, **options)
+            return await handle.connection.transport.ws_connect(path, **options)
 
         def dialer(namespace: str, pod: str) -> PodDialer:
             return PodDialer(connect, namespace, pod)

@@ -6,19 +6,16 @@ from a list get the apiVersion and kind that servers leave out there.
 
 from __future__ import annotations
 
-import ssl as ssl_module
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from kapp.errors import Unreachable
 from kapp.machinery.objects import Json, Object, Resource, key_of
 from kapp.machinery.status import ApiError
 from kapp.runtime.client import ObjectList, PatchType, WatchEvent
-from kapp.runtime.transport import REQUEST_TIMEOUT_S, Authorize, HttpTransport, Permit
+from kapp.runtime.transport import HttpTransport
 
 # client-go's default page size: few round trips, and no answer that blocks a server for long.
 PAGE_SIZE = 500
@@ -28,46 +25,10 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class RemoteClient:
-    """`kapp.runtime.client.Client` over HTTP(S) or a unix socket.
+    """`kapp.runtime.client.Client` over HTTP(S) or a unix socket, by a transport that it closes."""
 
-    Args:
-        base_url: `https://host:port[/prefix]`; `http://localhost` with a unix socket.
-        ssl: TLS context, or None for the system's trust.
-        headers: sent with every request, such as `Authorization`.
-        unix_socket: path of a socket to connect to instead.
-        server_hostname: name to verify in the certificate instead of the URL's host.
-        proxy: URL of a proxy; "" for what the environment says, never for loopback.
-        authorize: gives headers for each request, fresh ones after a 401.
-        permit: awaited before each write; raises to prevent it.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        ssl: ssl_module.SSLContext | None = None,
-        headers: Mapping[str, str] | None = None,
-        unix_socket: str = "",
-        server_hostname: str = "",
-        proxy: str = "",
-        authorize: Authorize | None = None,
-        permit: Permit | None = None,
-    ) -> None:
-        self.transport = HttpTransport(
-            base_url,
-            ssl=ssl,
-            headers=headers,
-            unix_socket=unix_socket,
-            server_hostname=server_hostname,
-            proxy=proxy,
-            authorize=authorize,
-            permit=permit,
-        )
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The aiohttp session; prefer `request`, `stream` and `ws_connect`."""
-        return self.transport.session
+    def __init__(self, transport: HttpTransport) -> None:
+        self.transport = transport
 
     async def close(self) -> None:
         """Close every connection."""
@@ -79,48 +40,10 @@ class RemoteClient:
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = REQUEST_TIMEOUT_S,
-    ) -> bytes:
-        """Any request; the body of a successful answer. Raises ApiError, Unreachable."""
-        return await self.transport.request(
-            method, path, params=params, body=body, headers=headers, timeout_s=timeout_s
-        )
-
-    def stream(
-        self,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        silence_s: float | None = None,
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """A GET whose body the caller reads, such as a log; see `HttpTransport.stream`."""
-        return self.transport.stream(
-            "GET", path, params=params, headers=headers, silence_s=silence_s
-        )
-
-    async def ws_connect(
-        self,
-        path: str,
-        *,
-        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        protocols: Sequence[str] = (),
-    ) -> aiohttp.ClientWebSocketResponse:
-        """An open websocket; see `HttpTransport.ws_connect`."""
-        return await self.transport.ws_connect(path, params=params, protocols=protocols)
-
     async def get_json(self, path: str, *, accept: str = "") -> Json:
         """GET any path and decode it. Raises ApiError, Unreachable."""
         headers = {"Accept": accept} if accept else None
-        return self._decode(await self.request("GET", path, headers=headers))
+        return self._decode(await self.transport.request("GET", path, headers=headers))
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """See `Client.get`."""

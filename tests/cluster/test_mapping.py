@@ -7,8 +7,7 @@ from kapp.cluster import mapping as module
 from kapp.cluster.mapping import NoSuchKind, RestMapping
 from kapp.errors import ClusterError
 from kapp.machinery.objects import GroupVersionKind, Resource
-from kapp.runtime.remote import RemoteClient
-from tests.runtime.httpserver import serving
+from tests.runtime.httpserver import remote, serving
 
 DEPLOYMENT = GroupVersionKind("apps", "v1", "Deployment")
 WIDGET = GroupVersionKind("example.com", "v1", "Widget")
@@ -85,7 +84,7 @@ class Api:
 @pytest.fixture(params=[True, False], ids=["aggregated", "legacy"])
 async def world(request):
     api = Api(aggregated=request.param)
-    async with serving(api.handle) as url, RemoteClient(url) as client:
+    async with serving(api.handle) as url, remote(url) as client:
         yield api, RestMapping(client)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from kapp.cluster.podlogcursor import MAX_LINE_BYTES, LogCursor, timestamp_ns
 from kapp.cluster.podlogs import PodLog
-from kapp.runtime.remote import RemoteClient
+from kapp.runtime.transport import HttpTransport
 from kapp.server.http import end
 
 from .fake_kubelet import until
@@ -158,8 +159,11 @@ def test_timestamps_of_any_server(text: bytes) -> None:
 class FakeLog:
     """A kubelet's log endpoint: follows `lines` until `ended`; `cut` breaks the connections.
 
-    `restart` begins a new instance: requests that follow get its log, `previous` the last one's.
+    It is reached by `server`. `restart` begins a new instance: requests that follow get its log,
+    `previous` the last one's.
     """
+
+    server: HttpTransport
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, bytes]] = []
@@ -220,27 +224,28 @@ class FakeLog:
 
 
 @pytest.fixture
-async def log_and_client() -> AsyncIterator[tuple[FakeLog, RemoteClient]]:
-    log = FakeLog()
+async def log() -> AsyncIterator[FakeLog]:
     app = web.Application()
-    app.router.add_get("/api/v1/namespaces/default/pods/p/log", log.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
+    log = FakeLog()
+    app.router.add_get("/api/v1/namespaces/default/pods/p/log", log.handle)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with RemoteClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-        yield log, client
+    log.server = HttpTransport(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    yield log
+    await log.server.close()
     log.end()
     await end(runner)
 
 
 class Following:
-    def __init__(self, log: FakeLog, client: RemoteClient, cursor: LogCursor | None = None) -> None:
+    def __init__(self, log: FakeLog, cursor: LogCursor | None = None) -> None:
         self.data = b""
         self.gone, self.restarts = False, 0
         self.errors: list[str] = []
         self.gaps: list[str] = []
         self.pod_log = PodLog(
-            client.stream,
+            partial(log.server.stream, "GET"),
             "default",
             "p",
             "main",
@@ -263,12 +268,9 @@ class Following:
         return self.data
 
 
-async def test_from_the_first_line_to_the_containers_end(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_from_the_first_line_to_the_containers_end(log: FakeLog) -> None:
     log.write(b"one")
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: following.data == b"one\n")
     log.write(b"two")
     await until(lambda: following.data == b"one\ntwo\n")
@@ -278,9 +280,8 @@ async def test_from_the_first_line_to_the_containers_end(
     assert log.requests[0] == {"container": "main", "follow": "true", "timestamps": "true"}
 
 
-async def test_cuts_and_errors_in_between(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
-    log, client = log_and_client
-    following = Following(log, client)
+async def test_cuts_and_errors_in_between(log: FakeLog) -> None:
+    following = Following(log)
     expected = b""
     for number in range(12):
         log.write(b"line %d" % number)
@@ -300,10 +301,9 @@ async def test_cuts_and_errors_in_between(log_and_client: tuple[FakeLog, RemoteC
     assert await following.wait() == expected + b"last\n"
 
 
-async def test_a_container_that_starts_later(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
-    log, client = log_and_client
+async def test_a_container_that_starts_later(log: FakeLog) -> None:
     log.status = 400
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: len(log.requests) >= 3)
     log.status = 0
     log.write(b"hello")
@@ -313,24 +313,19 @@ async def test_a_container_that_starts_later(log_and_client: tuple[FakeLog, Remo
     await following.wait()
 
 
-async def test_a_pod_that_is_gone_ends_it(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
-    log, client = log_and_client
+async def test_a_pod_that_is_gone_ends_it(log: FakeLog) -> None:
     log.status = 404
-    assert await Following(log, client).wait() == b""
+    assert await Following(log).wait() == b""
 
 
-async def test_a_container_that_never_ran(log_and_client: tuple[FakeLog, RemoteClient]) -> None:
-    log, client = log_and_client
+async def test_a_container_that_never_ran(log: FakeLog) -> None:
     log.status, log.ended = 400, True
-    assert await Following(log, client).wait() == b""
+    assert await Following(log).wait() == b""
 
 
-async def test_what_a_container_printed_before_a_restart_that_nobody_saw(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_what_a_container_printed_before_a_restart_that_nobody_saw(log: FakeLog) -> None:
     log.write(b"one")
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: following.data == b"one\n")
     log.cut()
     log.write(b"last words")
@@ -355,28 +350,22 @@ async def test_what_a_container_printed_before_a_restart_that_nobody_saw(
     await following.wait()
 
 
-async def test_another_follower_goes_on_where_one_stopped(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_another_follower_goes_on_where_one_stopped(log: FakeLog) -> None:
     cursor = LogCursor()
     log.write(b"one")
-    before = Following(log, client, cursor)
+    before = Following(log, cursor)
     await until(lambda: before.data == b"one\n")
     before.task.cancel()
     log.write(b"two")
-    after = Following(log, client, cursor)
+    after = Following(log, cursor)
     await until(lambda: after.data == b"two\n")
     log.end()
     await after.wait()
 
 
-async def test_a_name_that_is_another_pods_by_now(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_a_name_that_is_another_pods_by_now(log: FakeLog) -> None:
     log.write(b"one")
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: following.data == b"one\n")
     following.gone = True
     log.restart()  # the answer ends
@@ -385,12 +374,9 @@ async def test_a_name_that_is_another_pods_by_now(
     assert len(log.requests) == 2  # the log, and that of an instance before, at the beginning
 
 
-async def test_a_container_that_failed_before_anybody_asked(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_a_container_that_failed_before_anybody_asked(log: FakeLog) -> None:
     log.status = 400
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: len(log.requests) >= 2)
     log.write(b"no such file")
     log.restart()
@@ -404,14 +390,11 @@ async def test_a_container_that_failed_before_anybody_asked(
     await following.wait()
 
 
-async def test_a_container_that_failed_twice_before_anybody_asked(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_a_container_that_failed_twice_before_anybody_asked(log: FakeLog) -> None:
     log.write(b"one")
     log.restart()
     log.write(b"two")
-    following = Following(log, client)
+    following = Following(log)
     following.restarts = 2
     await until(lambda: following.data == b"one\ntwo\n")
     assert len(following.gaps) == 1
@@ -419,14 +402,11 @@ async def test_a_container_that_failed_twice_before_anybody_asked(
     await following.wait()
 
 
-async def test_an_instance_that_ends_between_two_questions(
-    log_and_client: tuple[FakeLog, RemoteClient],
-) -> None:
-    log, client = log_and_client
+async def test_an_instance_that_ends_between_two_questions(log: FakeLog) -> None:
     log.write(b"one")
     log.write(b"two")
     log.previous = log.lines  # it ended just now: both requests answer with its log
-    following = Following(log, client)
+    following = Following(log)
     await until(lambda: following.data == b"one\ntwo\n")
     log.write(b"three")
     await until(lambda: following.data == b"one\ntwo\nthree\n")

@@ -189,7 +189,7 @@ class Proxy:
         headers |= await connection._authorize(False)
         url = connection.context.server + str(request.rel_url)
         try:
-            async with connection.session.request(
+            async with connection.transport.session.request(
                 request.method,
                 URL(url, encoded=True),
                 headers=headers,
@@ -216,7 +216,7 @@ class Proxy:
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
         protocols = [one.strip() for one in offered.split(",")]
         try:
-            far = await connection.ws_connect(str(request.rel_url), protocols=protocols)
+            far = await connection.transport.ws_connect(str(request.rel_url), protocols=protocols)
         except ApiError as error:
             return _status(Fault(error.code, error.reason, error.message))
         near = web.WebSocketResponse(

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kapp.runtime.remote import RemoteClient
+from kapp.runtime.transport import HttpTransport
 from kapp.server.http import end
 
 
@@ -32,6 +34,11 @@ async def serving(handler, *, ssl_context=None, unix_socket=""):
             yield f"{'https' if ssl_context else 'http'}://127.0.0.1:{port}"
     finally:
         await end(runner)
+
+
+def remote(url, **options):
+    """A client of the server at a URL; `options` are the transport's."""
+    return RemoteClient(HttpTransport(url, **options))
 
 
 def self_signed(directory, name="kapp.test"):

@@ -13,10 +13,9 @@ from kapp.errors import Unreachable
 from kapp.machinery.objects import Resource
 from kapp.machinery.status import ApiError, gone, not_found
 from kapp.runtime.client import PatchType
-from kapp.runtime.remote import RemoteClient
 from kapp.runtime.transport import environment_proxy, is_loopback
 
-from .httpserver import self_signed, serving
+from .httpserver import remote, self_signed, serving
 from .scripted import CONFIG_MAPS, config_map
 
 NODES = Resource("", "v1", "nodes", "Node", False)
@@ -38,7 +37,7 @@ async def test_each_verb_sends_what_kubernetes_expects():
         return web.json_response({"kind": "ConfigMap", "metadata": {"name": "a"}})
 
     obj = config_map("a", 1)
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         await client.get(CONFIG_MAPS, "a", "ns")
         await client.create(CONFIG_MAPS, obj, field_manager="me")
         await client.update(CONFIG_MAPS, obj, subresource="status")
@@ -92,7 +91,7 @@ async def test_list_joins_pages_and_names_the_kind_of_items():
             return page([{"metadata": {"name": "a"}}], "7", "next")
         return page([{"metadata": {"name": "b"}}], "7")
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         listed = await client.list(CONFIG_MAPS, label_selector="a=b", field_selector="c=d")
     assert [o["metadata"]["name"] for o in listed.items] == ["a", "b"]
     assert listed.items[0]["kind"] == "ConfigMap"
@@ -113,7 +112,7 @@ async def test_a_page_that_expired_starts_over_unpaged():
             return page([{"metadata": {"name": "stale"}}], "1", "next")
         return page([{"metadata": {"name": "a"}}], "9")
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         listed = await client.list(CONFIG_MAPS)
     assert [o["metadata"]["name"] for o in listed.items] == ["a"]
     assert seen[-1] == {}
@@ -138,7 +137,7 @@ async def test_watch_splits_lines_however_they_arrive():
     )
     for size in (1000, 7, len(lines)):
         chunks = [lines[at : at + size] for at in range(0, len(lines), size)]
-        async with serving(watch_server(*chunks)) as url, RemoteClient(url) as client:
+        async with serving(watch_server(*chunks)) as url, remote(url) as client:
             events = await collect(client.watch(CONFIG_MAPS, resource_version="1"))
         assert [e.object["metadata"]["resourceVersion"] for e in events] == [
             str(i) for i in range(20)
@@ -147,14 +146,14 @@ async def test_watch_splits_lines_however_they_arrive():
 
 async def test_an_error_in_the_stream_is_raised():
     error = json.dumps({"type": "ERROR", "object": gone("too old").status()}).encode() + b"\n"
-    async with serving(watch_server(error)) as url, RemoteClient(url) as client:
+    async with serving(watch_server(error)) as url, remote(url) as client:
         with pytest.raises(ApiError) as e:
             await collect(client.watch(CONFIG_MAPS, resource_version="1"))
     assert (e.value.code, e.value.reason) == (410, "Expired")
 
 
 async def test_half_a_line_at_the_end_is_a_broken_watch():
-    async with serving(watch_server(b'{"type": "ADD')) as url, RemoteClient(url) as client:
+    async with serving(watch_server(b'{"type": "ADD')) as url, remote(url) as client:
         with pytest.raises(Unreachable, match="middle of a line"):
             await collect(client.watch(CONFIG_MAPS, resource_version="1"))
 
@@ -167,7 +166,7 @@ async def test_a_connection_cut_in_a_watch_is_unreachable():
         request.transport.abort()
         return response
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(Unreachable, match="broke"):
             await collect(client.watch(CONFIG_MAPS, resource_version="1"))
 
@@ -177,7 +176,7 @@ async def test_status_errors_keep_reason_details_and_retry_after():
         status = not_found("configmaps", "a").status()
         return web.json_response(status, status=404, headers={"Retry-After": "3"})
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(ApiError) as e:
             await client.get(CONFIG_MAPS, "a", "default")
     assert (e.value.code, e.value.reason, e.value.retry_after_s) == (404, "NotFound", 3)
@@ -189,7 +188,7 @@ async def test_errors_that_are_no_status_still_have_a_code(body):
     async def handler(request):
         return web.Response(text=body, status=503)
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(ApiError) as e:
             await client.get(CONFIG_MAPS, "a", "default")
     assert (e.value.code, e.value.reason) == (503, "ServiceUnavailable")
@@ -200,7 +199,7 @@ async def test_a_server_that_is_no_api_server_is_said_so(body):
     async def handler(request):
         return web.Response(text=body)
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(Unreachable, match="does not speak the Kubernetes API"):
             await client.get(CONFIG_MAPS, "a", "default")
 
@@ -208,7 +207,7 @@ async def test_a_server_that_is_no_api_server_is_said_so(body):
 async def test_nothing_listening_is_unreachable_in_plain_words():
     async with serving(ok) as url:
         pass
-    async with RemoteClient(url) as client:
+    async with remote(url) as client:
         with pytest.raises(Unreachable, match=f"cannot connect to {url}: connection refused"):
             await client.get(CONFIG_MAPS, "a", "default")
 
@@ -217,9 +216,9 @@ async def test_a_server_that_hangs_is_given_up():
     async def handler(request):
         await asyncio.sleep(60)
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(Unreachable, match="did not answer in time"):
-            await client.request("GET", "/", timeout_s=0.05)
+            await client.transport.request("GET", "/", timeout_s=0.05)
 
 
 async def test_a_silent_watch_is_given_up(monkeypatch):
@@ -230,7 +229,7 @@ async def test_a_silent_watch_is_given_up(monkeypatch):
         await response.prepare(request)
         await asyncio.sleep(60)
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(Unreachable, match="did not answer in time"):
             await collect(client.watch(CONFIG_MAPS, resource_version="1", timeout_s=0))
 
@@ -246,7 +245,7 @@ async def test_an_apply_on_a_dead_kept_connection_is_sent_again():
             request.transport.abort()
         return web.json_response({"kind": "ConfigMap"})
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         for _ in range(2):
             await client.patch(CONFIG_MAPS, "a", {}, PatchType.APPLY, "default")
         assert requests == 3
@@ -272,10 +271,10 @@ async def test_authorization_is_refreshed_once_after_a_401():
             return ws
         return web.json_response({"kind": "ConfigMap"})
 
-    async with serving(handler) as url, RemoteClient(url, authorize=authorize) as client:
+    async with serving(handler) as url, remote(url, authorize=authorize) as client:
         await client.get(CONFIG_MAPS, "a", "default")
         assert asked == [False, True]
-        opened = await client.ws_connect("/ws", protocols=["v5"])
+        opened = await client.transport.ws_connect("/ws", protocols=["v5"])
         assert opened.protocol == "v5"
         await opened.close()
 
@@ -290,17 +289,17 @@ async def test_a_websocket_is_acceptable_whatever_its_type():
         await ws.close()
         return ws
 
-    async with serving(handler) as url, RemoteClient(url) as client:
-        await (await client.ws_connect("/x")).close()
+    async with serving(handler) as url, remote(url) as client:
+        await (await client.transport.ws_connect("/x")).close()
 
 
 async def test_a_refused_websocket_is_an_api_error():
     async def handler(request):
         return web.json_response({}, status=403)
 
-    async with serving(handler) as url, RemoteClient(url) as client:
+    async with serving(handler) as url, remote(url) as client:
         with pytest.raises(ApiError) as e:
-            await client.ws_connect("/x")
+            await client.transport.ws_connect("/x")
     assert (e.value.code, e.value.reason) == (403, "Forbidden")
 
 
@@ -313,11 +312,11 @@ async def test_over_a_unix_socket():
         path = str(Path(directory) / "s")
         async with (
             serving(ok, unix_socket=path) as url,
-            RemoteClient(url, unix_socket=path) as client,
+            remote(url, unix_socket=path) as client,
         ):
             found = await client.get(CONFIG_MAPS, "a", "default")
         assert found["metadata"]["name"] == "over the socket"
-        async with RemoteClient("http://localhost", unix_socket=f"{path}-none") as client:
+        async with remote("http://localhost", unix_socket=f"{path}-none") as client:
             with pytest.raises(Unreachable, match=r"cannot connect to .*-none: no such file"):
                 await client.get(CONFIG_MAPS, "a", "default")
 
@@ -326,18 +325,18 @@ async def test_over_tls_with_its_own_authority_and_name(tmp_path):
     server, cert, _ = self_signed(tmp_path)
     trusting = ssl.create_default_context(cafile=cert)
     async with serving(ok, ssl_context=server) as url:
-        async with RemoteClient(url, ssl=trusting, server_hostname="kapp.test") as client:
+        async with remote(url, ssl=trusting, server_hostname="kapp.test") as client:
             await client.get(CONFIG_MAPS, "a", "default")
-        async with RemoteClient(url) as client:
+        async with remote(url) as client:
             with pytest.raises(Unreachable, match="is not trusted"):
                 await client.get(CONFIG_MAPS, "a", "default")
-        async with RemoteClient(url, ssl=trusting, server_hostname="else.test") as client:
+        async with remote(url, ssl=trusting, server_hostname="else.test") as client:
             with pytest.raises(Unreachable, match="is not trusted"):
                 await client.get(CONFIG_MAPS, "a", "default")
 
 
 async def test_a_closed_client_says_so():
-    client = RemoteClient("http://127.0.0.1:1")
+    client = remote("http://127.0.0.1:1")
     await client.close()
     with pytest.raises(Unreachable, match="is closed"):
         await client.get(CONFIG_MAPS, "a", "default")
