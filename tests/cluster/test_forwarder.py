@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 import pytest
 
 from kapp.cluster import splice as splice_module
-from kapp.cluster import tunnel as tunnel_module
 from kapp.cluster.forwarder import Backend, Forward, Forwarder
 from kapp.cluster.portforward import PodDialer
 
@@ -100,15 +99,6 @@ async def made_world() -> AsyncIterator[World]:
 async def world() -> AsyncIterator[World]:
     async with made_world() as made:
         yield made
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pings by the tenth of a second."""
-    monkeypatch.setattr(tunnel_module, "PING_BUSY_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "PING_IDLE_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "ANSWER_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "_FRESH_S", 0.02)
 
 
 async def test_a_request_and_the_status(world: World) -> None:
@@ -273,7 +263,7 @@ async def test_an_answer_under_way_outlives_its_pods_listing(world: World) -> No
     writer.close()
 
 
-async def test_a_half_open_tunnel_delays_but_loses_nothing(world: World, quick: None) -> None:
+async def test_a_half_open_tunnel_delays_but_loses_nothing(world: World, quick_pings: None) -> None:
     await world.run_pod("a")
     await world.forward()
     world.forwarder.set_backends([pod("a")])

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kapp.cluster import tunnel as tunnel_module
 from kapp.cluster.podstream import (
     PodForbidden,
     PodGone,
@@ -76,15 +75,6 @@ async def dialer(kubelet_and_connect: tuple[FakeKubelet, Connect]) -> AsyncItera
     made = PodDialer(kubelet_and_connect[1], "default", "pod-a")
     yield made
     await made.close()
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pings by the tenth of a second."""
-    monkeypatch.setattr(tunnel_module, "PING_BUSY_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "PING_IDLE_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "ANSWER_S", 0.1)
-    monkeypatch.setattr(tunnel_module, "_FRESH_S", 0.02)
 
 
 async def exchange(dialer: PodDialer, port: int, payload: bytes) -> bytes:
@@ -272,7 +262,7 @@ async def test_many_waiting_share_one_failed_dial(kubelet: FakeKubelet, dialer: 
 
 
 async def test_a_half_open_tunnel_is_noticed_and_replaced(
-    kubelet: FakeKubelet, dialer: PodDialer, quick: None
+    kubelet: FakeKubelet, dialer: PodDialer, quick_pings: None
 ) -> None:
     async with tcp_server(echo) as real:
         kubelet.pods["pod-a"] = {80: real}
@@ -290,7 +280,7 @@ async def test_a_half_open_tunnel_is_noticed_and_replaced(
 
 
 async def test_a_warm_tunnel_is_replaced_before_it_is_needed(
-    kubelet: FakeKubelet, dialer: PodDialer, quick: None
+    kubelet: FakeKubelet, dialer: PodDialer, quick_pings: None
 ) -> None:
     kubelet.pods["pod-a"] = {}
     await dialer.warm()
@@ -335,7 +325,7 @@ async def test_back_pressure_and_order_both_ways(
 
 
 async def test_a_reader_that_does_not_read_is_bounded_and_harms_no_one(
-    kubelet: FakeKubelet, dialer: PodDialer, quick: None
+    kubelet: FakeKubelet, dialer: PodDialer, quick_pings: None
 ) -> None:
     sent = 0
 
@@ -357,7 +347,7 @@ async def test_a_reader_that_does_not_read_is_bounded_and_harms_no_one(
         before = -1
         while sent != before:  # the sockets on the way fill up, some megabytes
             before = sent
-            await asyncio.sleep(0.4)  # longer than a dead tunnel would live with `quick`
+            await asyncio.sleep(0.4)  # longer than a dead tunnel would live with `quick_pings`
             assert sent < 60_000_000
         assert not slow.lost.is_set()
         assert not slow.data
@@ -367,7 +357,7 @@ async def test_a_reader_that_does_not_read_is_bounded_and_harms_no_one(
 
 
 async def test_an_upload_the_pod_is_slow_to_take_is_not_a_dead_tunnel(
-    kubelet: FakeKubelet, dialer: PodDialer, quick: None
+    kubelet: FakeKubelet, dialer: PodDialer, quick_pings: None
 ) -> None:
     kubelet.queue_size = 1
     read_on = asyncio.Event()

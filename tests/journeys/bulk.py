@@ -17,6 +17,8 @@ from __future__ import annotations
 import hashlib
 import socket
 
+from .manifests import python_workload
+
 SERVER = """\
 import hashlib, os, signal, socketserver, sys
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -65,29 +67,18 @@ BLOCK = bytes(range(256)) * 4096
 
 def manifest() -> str:
     """A Deployment `bulk` that listens on port 8000."""
-    code = "".join(f"          {line}\n" for line in SERVER.splitlines())
-    return f"""\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: bulk}}
-spec:
-  selector: {{matchLabels: {{app: bulk}}}}
-  template:
-    metadata: {{labels: {{app: bulk}}}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      automountServiceAccountToken: false
-      enableServiceLinks: false
-      containers:
-      - name: bulk
-        image: python:3.13-alpine
-        command: [python3, -u, -c]
-        args:
-        - |
-{code}        - "8000"
-        ports: [{{containerPort: 8000}}]
-        readinessProbe: {{tcpSocket: {{port: 8000}}, periodSeconds: 1}}
-"""
+    return python_workload(
+        SERVER,
+        name="bulk",
+        grace_s=1,
+        arguments=["8000"],
+        container="""\
+name: bulk
+command: [python3, -u, -c]
+ports: [{containerPort: 8000}]
+readinessProbe: {tcpSocket: {port: 8000}, periodSeconds: 1}
+""",
+    )
 
 
 def connect(port: int, line: str) -> socket.socket:

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import pytest
 
+from . import bulk
 from .proxy import Proxy
 
 BIN = Path(sys.executable).parent
@@ -118,8 +119,11 @@ class Project:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `kapp ARGUMENTS…` to its end."""
+        return self._run([KAPP, *arguments], check)
+
+    def _run(self, command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [KAPP, *arguments],
+            command,
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -128,7 +132,7 @@ class Project:
             timeout=120,
         )
         if check and done.returncode:
-            raise AssertionError(f"kapp {arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
+            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
     def get(self, *arguments: str) -> str:
@@ -162,17 +166,7 @@ class Project:
         return self._kubectl(kubeconfig, list(arguments), check)
 
     def _kubectl(self, kubeconfig: str, arguments: list[str], check: bool) -> str:
-        done = subprocess.run(
-            [KUBECTL, "--kubeconfig", kubeconfig, *arguments],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        if check and done.returncode:
-            raise AssertionError(f"kubectl {arguments}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return self._run([KUBECTL, "--kubeconfig", kubeconfig, *arguments], check).stdout
 
     @property
     def cluster_kubeconfig(self) -> str:
@@ -275,3 +269,14 @@ def behind(project: Project, proxy: Proxy) -> Iterator[Project]:
     made = Project(project.directory, environment, project.namespace)
     yield made
     made.close()
+
+
+@pytest.fixture
+def bulk_port(project: Project) -> int:
+    """A port of this machine that is forwarded to a pod of `bulk`, which answers."""
+    port = free_port()
+    project.write("bulk.yaml", bulk.manifest())
+    project.write("Kappfile", f"k8s_yaml('bulk.yaml')\nport_forward('bulk', {port})\n")
+    project.up()
+    eventually(lambda: bulk.hello(port) == b"hello\n")
+    return port

@@ -1,6 +1,8 @@
 """Manifests for journeys: small, quick to start, the same on every cluster."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -9,6 +11,55 @@ def web(page: str = "one", *, name: str = "web") -> str:
     """The example's Deployment under another name, with another page."""
     text = (EXAMPLES / "kubernetes.yaml").read_text()
     return text.replace("Hello from example-go", page).replace("example-go", name)
+
+
+def config_map(name: str, value: str = "one", *, metadata: str = "") -> str:
+    """A ConfigMap that holds one value; further documents may follow it."""
+    return f"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}{metadata}}}
+data: {{value: {value}}}
+---
+"""
+
+
+def python_workload(
+    code: str,
+    *,
+    name: str,
+    container: str,
+    arguments: Sequence[str] = (),
+    kind: str = "Deployment",
+    spec: str = "",
+    pod: str = "",
+    grace_s: int = 5,
+) -> str:
+    """A workload whose pods run Python code.
+
+    `spec`, `pod` and `container` are lines of YAML for these levels; `container` has its name and
+    the command, whose last argument but for `arguments` is the code.
+    """
+    more = "".join(f'- "{one}"\n' for one in arguments)
+    return f"""\
+apiVersion: apps/v1
+kind: {kind}
+metadata:
+  name: {name}
+spec:
+{indent(spec, "  ")}  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata:
+      labels: {{app: {name}}}
+    spec:
+      terminationGracePeriodSeconds: {grace_s}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+{indent(pod, "      ")}      containers:
+      - image: python:3.13-alpine
+{indent(container, "        ")}        args:
+        - |
+{indent(code, "          ")}{indent(more, "        ")}"""
 
 
 _SERVER = """\
@@ -50,34 +101,20 @@ def server(
     It begins to listen `delay_s` after its start (by the machine's monotonic clock); its readiness
     changes every `flip_s`. On SIGTERM it ends at once, whatever it is doing.
     """
-    code = "".join(f"          {line}\n" for line in _SERVER.splitlines())
     strategy = "Recreate" if recreate else "RollingUpdate"
     readiness = "{httpGet: {path: /ready, port: 8000}, periodSeconds: 1, failureThreshold: 1}"
-    return f"""\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {name}
-spec:
-  replicas: 1
-  strategy: {{type: {strategy}}}
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata:
-      labels: {{app: {name}}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      automountServiceAccountToken: false
-      enableServiceLinks: false
-      containers:
-      - name: web
-        image: python:3.13-alpine
-        command: [python3, -u, -c]
-        args:
-        - |
-{code}        env:
-        - {{name: PAGE, value: "{page}"}}
-        - {{name: DELAY, value: "{delay_s}"}}
-        - {{name: FLIP, value: "{flip_s}"}}
-        ports: [{{containerPort: 8000}}]
-""" + (f"        readinessProbe: {readiness}\n" if probe else "")
+    return python_workload(
+        _SERVER,
+        name=name,
+        spec=f"replicas: 1\nstrategy: {{type: {strategy}}}\n",
+        container=f"""\
+name: web
+command: [python3, -u, -c]
+env:
+- {{name: PAGE, value: "{page}"}}
+- {{name: DELAY, value: "{delay_s}"}}
+- {{name: FLIP, value: "{flip_s}"}}
+ports: [{{containerPort: 8000}}]
+"""
+        + (f"readinessProbe: {readiness}\n" if probe else ""),
+    )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .manifests import python_workload
+
 # Each pod's first container fails after LINES lines; the next one prints until it is told to end,
 # and says how far it came. A line's time does not depend on how long the one before took.
 _PROGRAM = """\
@@ -69,30 +71,18 @@ def noisy(lines: int, *, per_s: int = 10_000, line_bytes: int = 400) -> str:
 
 
 def _workload(program: str, *, name: str, kind: str = "Deployment", version: str = "") -> str:
-    code = "".join(f"          {line}\n" for line in program.splitlines())
-    return f"""\
-apiVersion: apps/v1
-kind: {kind}
-metadata:
-  name: {name}
-spec:
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata:
-      labels: {{app: {name}}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      automountServiceAccountToken: false
-      volumes: [{{name: data, emptyDir: {{}}}}]
-      containers:
-      - name: printer
-        image: python:3.13-alpine
-        env: [{{name: VERSION, value: "{version}"}}]
-        volumeMounts: [{{name: data, mountPath: /data}}]
-        command: [python3, -c]
-        args:
-        - |
-{code}"""
+    return python_workload(
+        program,
+        name=name,
+        kind=kind,
+        pod="volumes: [{name: data, emptyDir: {}}]\n",
+        container=f"""\
+name: printer
+command: [python3, -c]
+env: [{{name: VERSION, value: "{version}"}}]
+volumeMounts: [{{name: data, mountPath: /data}}]
+""",
+    )
 
 
 class Printed:

@@ -7,8 +7,10 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pyte
 
@@ -26,6 +28,20 @@ class Terminal:
         self.master, self.slave = pty.openpty()
         self.bytes = b""
         self._set_size(columns, rows)
+
+    def run(
+        self, command: list[str], directory: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start a command with it as its own terminal."""
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**environment, "TERM": "xterm-256color"},
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            start_new_session=True,
+        )
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -6,14 +6,7 @@ import json
 import subprocess
 
 from .conftest import KUBECTL, Project, eventually
-
-CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: NAME}
-data: {value: one}
----
-"""
+from .manifests import config_map
 
 
 def _kubectl(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,14 +21,14 @@ def _kubectl(project: Project, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def test_kubectl_takes_it_for_another_tools_and_refuses(project: Project) -> None:
-    project.write("all.yaml", CONFIG.replace("NAME", "a"))
+    project.write("all.yaml", config_map("a"))
     project.write("Kappfile", "k8s_yaml('all.yaml')\n")
     project.up()
     eventually(lambda: " Applied" in project.get("kapp", "--no-headers"))
     label = "applyset.kubernetes.io/id"
     found = json.loads(project.kubectl("get", "configmap", "-l", label, "-o", "json"))
     [record] = found["items"]
-    project.write("theirs.yaml", CONFIG.replace("NAME", "theirs"))
+    project.write("theirs.yaml", config_map("theirs"))
     path = str(project.directory / "theirs.yaml")
     name = record["metadata"]["name"]
     done = _kubectl(project, "apply", "-f", path, "--prune", f"--applyset=configmap/{name}")
@@ -48,7 +41,7 @@ def test_kubectl_takes_it_for_another_tools_and_refuses(project: Project) -> Non
 
 
 def test_an_applyset_of_kubectl_is_left_to_it(project: Project) -> None:
-    project.write("theirs.yaml", CONFIG.replace("NAME", "shared"))
+    project.write("theirs.yaml", config_map("shared"))
     path = str(project.directory / "theirs.yaml")
     arguments = ("apply", "-f", path, "--server-side", "--prune", "--applyset=secret/theirs")
     done = _kubectl(project, *arguments)

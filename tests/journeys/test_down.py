@@ -5,21 +5,14 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Project, eventually, free_port, page
-from .manifests import web
-
-CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: web-config}
-data: {key: value}
-"""
+from .manifests import config_map, web
 
 
 @pytest.fixture
 def port(project: Project) -> int:
     """A running project of a Deployment and a ConfigMap, beside an object of somebody else."""
     project.write("kubernetes.yaml", web())
-    project.write("config.yaml", CONFIG)
+    project.write("config.yaml", config_map("web-config"))
     chosen = free_port()
     project.write(
         "Kappfile",

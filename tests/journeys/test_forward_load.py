@@ -12,43 +12,32 @@ from pathlib import Path
 import pytest
 
 from . import bulk
-from .conftest import Project, eventually, free_port
+from .conftest import Project, eventually
 
 TRANSFER = int(os.environ.get("KAPP_TEST_TRANSFER_MB", "64")) << 20
 CONNECTIONS = 500
 
 
-@pytest.fixture
-def port(project: Project) -> int:
-    """Forwarded to the pod."""
-    found = free_port()
-    project.write("bulk.yaml", bulk.manifest())
-    project.write("Kappfile", f"k8s_yaml('bulk.yaml')\nport_forward('bulk', {found})\n")
-    project.up()
-    eventually(lambda: bulk.hello(found) == b"hello\n")
-    return found
-
-
-def test_large_transfers_both_ways(port: int) -> None:
+def test_large_transfers_both_ways(bulk_port: int) -> None:
     expected = bulk.expected(TRANSFER)
-    assert bulk.download(port, TRANSFER) == expected
-    assert bulk.upload(port, TRANSFER) == expected
+    assert bulk.download(bulk_port, TRANSFER) == expected
+    assert bulk.upload(bulk_port, TRANSFER) == expected
 
 
-def test_a_slow_reader_beside_fast_ones(port: int) -> None:
-    with bulk.connect(port, f"down {TRANSFER}") as slow:
+def test_a_slow_reader_beside_fast_ones(bulk_port: int) -> None:
+    with bulk.connect(bulk_port, f"down {TRANSFER}") as slow:
         first = slow.recv(1)  # and no more for now: all buffers on the way fill up
         for _ in range(50):
-            assert bulk.hello(port) == b"hello\n"
-        assert bulk.download(port, 4 << 20) == bulk.expected(4 << 20)
+            assert bulk.hello(bulk_port) == b"hello\n"
+        assert bulk.download(bulk_port, 4 << 20) == bulk.expected(4 << 20)
         count, _ = bulk.drain(slow).split()
     assert len(first) + int(count) == TRANSFER
 
 
-def test_five_hundred_connections_at_once(port: int, project: Project) -> None:
+def test_five_hundred_connections_at_once(bulk_port: int, project: Project) -> None:
     async def all_at_once() -> list[bytes]:
         opened = await asyncio.gather(
-            *(asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS))
+            *(asyncio.open_connection("127.0.0.1", bulk_port) for _ in range(CONNECTIONS))
         )
         for _, writer in opened:
             writer.write(b"echo\n")
@@ -70,7 +59,7 @@ def test_five_hundred_connections_at_once(port: int, project: Project) -> None:
     eventually(lambda: project.get("pf", "bulk", "-o", counts) in ("", "0"))
 
 
-def test_descriptors_of_the_engine_come_back(port: int, project: Project) -> None:
+def test_descriptors_of_the_engine_come_back(bulk_port: int, project: Project) -> None:
     """After hundreds of connections, some of them reset: counted from outside."""
     engine = _engine(project)
     descriptors = Path(f"/proc/{engine}/fd")
@@ -82,9 +71,9 @@ def test_descriptors_of_the_engine_come_back(port: int, project: Project) -> Non
 
     def run(times: int) -> None:
         for number in range(times):
-            assert bulk.hello(port) == b"hello\n"
+            assert bulk.hello(bulk_port) == b"hello\n"
             if number % 10 == 0:
-                with bulk.connect(port, f"down {1 << 20}") as sock:
+                with bulk.connect(bulk_port, f"down {1 << 20}") as sock:
                     sock.recv(1)  # and leave
 
     run(20)

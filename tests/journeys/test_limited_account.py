@@ -11,15 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import Project, eventually, free_port, page
-from .manifests import web
+from .manifests import config_map, web
 from .steady import asking
-
-_CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: web-config}
-data: {key: value}
-"""
 
 
 @pytest.fixture
@@ -123,7 +116,7 @@ def test_up_save_and_down(developer: Project) -> None:
     assert _may_not(developer, "watch", "pods", "--all-namespaces")
     port = free_port()
     developer.write("kubernetes.yaml", web())
-    developer.write("config.yaml", _CONFIG)
+    developer.write("config.yaml", config_map("web-config"))
     developer.write(
         "Kappfile",
         f"""
@@ -156,21 +149,21 @@ def test_up_save_and_down(developer: Project) -> None:
 def test_what_may_be_anothers_is_taken_over_when_forced_only(developer: Project) -> None:
     """The label is that of a project that is recorded where this account may not look."""
     label = "applyset.kubernetes.io/part-of=applyset-elsewhere-v1"
-    developer.kubectl("create", "configmap", "web-config", "--from-literal=key=theirs")
+    developer.kubectl("create", "configmap", "web-config", "--from-literal=value=theirs")
     developer.kubectl("label", "configmap", "web-config", label)
-    developer.write("config.yaml", _CONFIG)
+    developer.write("config.yaml", config_map("web-config"))
     developer.write("Kappfile", "k8s_yaml('config.yaml')\n")
     up = developer.up()
 
     def held() -> str:
-        return developer.kubectl("get", "configmap", "web-config", "-o", "jsonpath={.data.key}")
+        return developer.kubectl("get", "configmap", "web-config", "-o", "jsonpath={.data.value}")
 
     try:
         eventually(lambda: "may not list ConfigMaps and Secrets in all namespaces" in up.output)
         assert held() == "theirs"
         assert "kapp trigger uncategorized --force" in up.output
         developer.run("trigger", "uncategorized", "--force")
-        eventually(lambda: held() == "value")
+        eventually(lambda: held() == "one")
     finally:
         developer.close()
     developer.run("down")

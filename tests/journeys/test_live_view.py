@@ -21,15 +21,8 @@ from tests.journeys.terminal import Terminal
 @contextmanager
 def up_on(terminal: Terminal, project: Project) -> Iterator[subprocess.Popen[bytes]]:
     """`kapp up` with that terminal as its own."""
-    process = subprocess.Popen(
-        [KAPP, "up", "--namespace", project.namespace],
-        cwd=project.directory,
-        env={**project.environment, "TERM": "xterm-256color"},
-        stdin=terminal.slave,
-        stdout=terminal.slave,
-        stderr=terminal.slave,
-        start_new_session=True,
-    )
+    command = [KAPP, "up", "--namespace", project.namespace]
+    process = terminal.run(command, project.directory, project.environment)
     try:
         yield process
     finally:

@@ -113,15 +113,8 @@ def test_a_reader_that_has_seen_enough(project: Project, up: Up) -> None:
 
 
 def test_on_a_terminal(project: Project, up: Up, terminal: Terminal) -> None:
-    process = subprocess.Popen(
-        [KAPP, "logs", "-f", "--tail", "8"],
-        cwd=project.directory,
-        env={**project.environment, "TERM": "xterm-256color"},
-        stdin=terminal.slave,
-        stdout=terminal.slave,
-        stderr=terminal.slave,
-        start_new_session=True,
-    )
+    command = [KAPP, "logs", "-f", "--tail", "8"]
+    process = terminal.run(command, project.directory, project.environment)
     try:
         eventually(terminal.shows("said hello"))
         project.write("say/goodbye", "")

@@ -8,17 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Project, eventually, free_port, page
-from .manifests import web
+from .manifests import config_map, web
 
 
 def _manifest(kind: str, name: str, spec: dict[str, object]) -> str:
     metadata = {"name": name}
     body = {"apiVersion": "kapp.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
     return json.dumps(body)
-
-
-def _config_map(value: str) -> str:
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: mine}}\ndata: {{value: {value}}}\n"
 
 
 def test_forwards_of_the_users_own_and_of_the_kappfile(project: Project) -> None:
@@ -66,7 +62,7 @@ def test_applies_of_the_users_own(project: Project, program: str) -> None:
     project.up()
     eventually(lambda: project.run("get", "kf", check=False).stdout)
     watched = str(project.directory / "watched.txt")
-    apply = {"yaml": _config_map("one"), "restartOn": {"fileWatches": ["mine"]}}
+    apply = {"yaml": config_map("mine"), "restartOn": {"fileWatches": ["mine"]}}
     both = [
         _manifest("FileWatch", "mine", {"watchedPaths": [watched]}),
         _manifest("KubernetesApply", "mine", apply),
@@ -82,7 +78,7 @@ def test_applies_of_the_users_own(project: Project, program: str) -> None:
     project.write("watched.txt", "two")
     eventually(lambda: project.get(*last) > before)
 
-    changed = json.dumps({"spec": {"yaml": _config_map("two")}})
+    changed = json.dumps({"spec": {"yaml": config_map("mine", "two")}})
     run("patch", "kubernetesapply/mine", "--type=merge", "-p", changed)
     eventually(lambda: value() == "two")
     run("delete", "kubernetesapply/mine", "filewatch/mine")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from .conftest import Project, Up, eventually
+from .manifests import config_map
 
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
@@ -61,16 +62,6 @@ spec:
 """
 
 
-def _config(name: str, value: str = "one", annotations: str = "") -> str:
-    return f"""
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: {name}{annotations}}}
-data: {{value: {value}}}
----
-"""
-
-
 def _start(project: Project, text: str, more: str = "") -> Up:
     project.write("all.yaml", text)
     project.write("Kappfile", f"k8s_yaml('all.yaml')\n{more}")
@@ -116,7 +107,7 @@ spec: {{size: 3}}
 ---
 """
     # Whatever comes first in the file.
-    up = _start(project, custom + _config("operator") + CRD.format(plural=plural, kind=kind))
+    up = _start(project, custom + config_map("operator") + CRD.format(plural=plural, kind=kind))
     eventually(lambda: _live(project, plural, "one"))
     eventually(lambda: _is(project, "uncategorized", "Applied"))
     assert "error" not in up.output
@@ -168,9 +159,9 @@ def test_what_holds_data_is_not_deleted_unless_told_to(
 
 def test_a_config_map_of_280_kb(project: Project) -> None:
     text = "0123456789abcdef" * 1024 * 17
-    _start(project, _config("big", text))
+    _start(project, config_map("big", text))
     eventually(lambda: _live(project, "configmap", "big").get("data") == {"value": text})
-    project.write("all.yaml", _config("big", f"x{text}"))
+    project.write("all.yaml", config_map("big", f"x{text}"))
     eventually(lambda: _live(project, "configmap", "big").get("data") == {"value": f"x{text}"})
     meta = _live(project, "configmap", "big")["metadata"]
     assert isinstance(meta, dict)
@@ -179,9 +170,11 @@ def test_a_config_map_of_280_kb(project: Project) -> None:
 
 def test_what_is_to_be_kept_is_kept(project: Project) -> None:
     keep = ", annotations: {kapp.dev/down-policy: keep}"
-    up = _start(project, _config("kept", "one", keep) + _config("other") + _config("stays"))
+    up = _start(
+        project, config_map("kept", metadata=keep) + config_map("other") + config_map("stays")
+    )
     eventually(lambda: _live(project, "configmap", "kept") and _live(project, "configmap", "other"))
-    project.write("all.yaml", _config("stays"))
+    project.write("all.yaml", config_map("stays"))
     eventually(lambda: not _live(project, "configmap", "other"))
     eventually(
         lambda: f"kept ConfigMap/{project.namespace}/kept: kapp.dev/down-policy" in up.output

@@ -5,21 +5,14 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Project, eventually, free_port, page
-from .manifests import web
-
-_CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings}
-data: {key: value}
-"""
+from .manifests import config_map, web
 
 
 @pytest.fixture
 def port(project: Project) -> int:
     port = free_port()
     project.write("web.yaml", web())
-    project.write("settings.yaml", _CONFIG)
+    project.write("settings.yaml", config_map("settings"))
     project.write(
         "Kappfile",
         f"""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from .conftest import Project, eventually, free_port, page
 from .manifests import server
@@ -18,15 +15,6 @@ SAVES = 5
 _WINDOW_S = 4.0
 _WAKES_IN_WINDOW = 3
 EVALUATED = "this line is evaluated"
-
-
-@pytest.fixture
-def proxy(project: Project, tmp_path: Path) -> Iterator[Proxy]:
-    """In front of the project's cluster; counts what is asked of it."""
-    made = Proxy(tmp_path, project.cluster_kubeconfig)
-    made.come_back()
-    yield made
-    made.close()
 
 
 def deployment(mark: str) -> str:
@@ -50,23 +38,18 @@ def _is_applied(project: Project, mark: str) -> bool:
     return mark in apply["status"].get("resultYAML", "") and conditions.get("UpToDate") == "True"
 
 
-def test_a_save_is_one_evaluation_and_one_write(project: Project, proxy: Proxy) -> None:
-    environment = {**project.environment, "KUBECONFIG": str(proxy.kubeconfig)}
-    behind = Project(project.directory, environment, project.namespace)
+def test_a_save_is_one_evaluation_and_one_write(behind: Project, proxy: Proxy) -> None:
     behind.write("Kappfile", f"print('{EVALUATED}')\nk8s_yaml('web.yaml')\n")
     behind.write("web.yaml", deployment("save-0"))
     up = behind.up()
-    try:
-        eventually(lambda: _is_applied(behind, "save-0"))
-        before, evaluated = len(proxy.requests), up.output.count(EVALUATED)
-        for number in range(1, SAVES + 1):
-            mark = f"save-{number}"
-            behind.write("web.yaml", deployment(mark))
-            eventually(lambda mark=mark: _is_applied(behind, mark))
-        requests, evaluations = proxy.requests[before:], up.output.count(EVALUATED) - evaluated
-    finally:
-        behind.close()
-    path = f"/apis/apps/v1/namespaces/{project.namespace}/deployments/web"
+    eventually(lambda: _is_applied(behind, "save-0"))
+    before, evaluated = len(proxy.requests), up.output.count(EVALUATED)
+    for number in range(1, SAVES + 1):
+        mark = f"save-{number}"
+        behind.write("web.yaml", deployment(mark))
+        eventually(lambda mark=mark: _is_applied(behind, mark))
+    requests, evaluations = proxy.requests[before:], up.output.count(EVALUATED) - evaluated
+    path = f"/apis/apps/v1/namespaces/{behind.namespace}/deployments/web"
     assert evaluations == SAVES
     assert [one for one in requests if one.method != "GET"] == [Request("PATCH", path)] * SAVES
     # Whose it is, is known from the first apply, and asked again after a minute.

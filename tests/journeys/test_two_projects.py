@@ -9,16 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Project, clean_environment, eventually
-
-
-def _config(name: str, value: str = "one") -> str:
-    return f"""
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: {name}}}
-data: {{value: {value}}}
----
-"""
+from .manifests import config_map
 
 
 @pytest.fixture
@@ -45,12 +36,12 @@ def _applied(project: Project) -> bool:
 
 def test_neither_prunes_the_others_objects(project: Project, colleague: Project) -> None:
     for one, names in ((project, "ab"), (colleague, "cd")):
-        one.write("all.yaml", "".join(map(_config, names)))
+        one.write("all.yaml", "".join(map(config_map, names)))
         one.write("Kappfile", "k8s_yaml('all.yaml')\n")
     ups = [project.up(), colleague.up()]
     eventually(lambda: _names(project) >= {"a", "b", "c", "d"})
     for one, name in ((project, "a"), (colleague, "c")):
-        one.write("all.yaml", _config(name, "two"))
+        one.write("all.yaml", config_map(name, "two"))
     eventually(lambda: not _names(project) & {"b", "d"})
     assert _names(project) >= {"a", "c"}
     for one in (project, colleague):
@@ -69,7 +60,7 @@ def test_an_object_of_two_projects_is_an_error_that_names_the_other(
     project: Project, colleague: Project
 ) -> None:
     for one in (project, colleague):
-        one.write("all.yaml", _config("shared", one.directory.parent.name))
+        one.write("all.yaml", config_map("shared", one.directory.parent.name))
         one.write("Kappfile", "k8s_yaml('all.yaml')\n")
     project.up()
     eventually(lambda: "shared" in _names(project) and _applied(project))
@@ -80,7 +71,7 @@ def test_an_object_of_two_projects_is_an_error_that_names_the_other(
     held = json.loads(project.kubectl("get", "configmap", "shared", "-o", "json"))
     assert held["data"] == {"value": project.directory.parent.name}
     # As soon as the one lets it go, the other has it.
-    project.write("all.yaml", _config("else"))
+    project.write("all.yaml", config_map("else"))
     eventually(lambda: _applied(colleague))
     held = json.loads(project.kubectl("get", "configmap", "shared", "-o", "json"))
     assert held["data"] == {"value": colleague.directory.parent.name}
@@ -95,7 +86,7 @@ def test_a_namespace_that_was_there_is_neither_labelled_nor_deleted(project: Pro
             f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n"
             for name in (project.namespace, made)
         )
-        + _config("a"),
+        + config_map("a"),
     )
     project.write("Kappfile", "k8s_yaml('all.yaml')\n")
     up = project.up()
@@ -116,7 +107,7 @@ def test_a_namespace_that_was_there_is_neither_labelled_nor_deleted(project: Pro
 
 
 def test_down_on_exit(project: Project, tmp_path: Path) -> None:
-    project.write("all.yaml", _config("a"))
+    project.write("all.yaml", config_map("a"))
     project.write("Kappfile", "k8s_yaml('all.yaml')\n")
     up = project.up("--down-on-exit")
     eventually(lambda: "a" in _names(project) and _applied(project))
