@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from kapp.errors import KappError
+from kapp.machinery.goquote import unquote
 
 
 class TemplateError(KappError):
@@ -120,8 +121,6 @@ _TOKEN = re.compile(
 )
 _BLOCKS = frozenset(["if", "range", "with"])
 _CONSTANTS: dict[str, object] = {"true": True, "false": False, "nil": None}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
 
 
 def parse(text: str) -> tuple[tuple[Node, ...], dict[str, tuple[Node, ...]]]:
@@ -184,7 +183,7 @@ class _Parser:
         if word in ("define", "block", "template"):
             if len(tokens) < 2 or tokens[1][0] not in ("string", "raw"):
                 raise TemplateError(f"{word} needs a name", hint=f'{{{{{word} "name"}}}}')
-            name = _literal(*tokens[1])
+            name = _literal(tokens[1][1])
             pipeline = _pipeline(tokens[2:]) if tokens[2:] else None
             if word != "template":
                 self.defined[name] = self._until_end(word)
@@ -303,18 +302,17 @@ def _operand(kind: str, value: str) -> Operand:
             else int(value, 0)
         )
     if kind == "char":
-        return Constant(ord(_literal("string", value)))
-    return Constant(_literal(kind, value))
+        character = _literal(value)
+        if len(character) != 1:
+            raise TemplateError(
+                f"malformed character constant: {value}", hint='text goes between " and "'
+            )
+        return Constant(ord(character))
+    return Constant(_literal(value))
 
 
-def _literal(kind: str, value: str) -> str:
-    if kind == "raw":
-        return value[1:-1]
-
-    def escaped(found: re.Match[str]) -> str:
-        code = found[1]
-        if code[0] in "xuU" and len(code) > 1:
-            return chr(int(code[1:], 16))
-        return chr(int(code, 8)) if code.isdigit() else _ESCAPES.get(code, code)
-
-    return _ESCAPE.sub(escaped, value[1:-1])
+def _literal(value: str) -> str:
+    try:
+        return unquote(value)
+    except ValueError as error:
+        raise TemplateError(f"invalid syntax: {value}", hint=str(error)) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from kapp.errors import KappError
+from kapp.machinery.goquote import unquote
 
 
 class TemplateSyntaxError(KappError):
@@ -95,21 +96,6 @@ _DICT_KEY = re.compile(r"'([^']*)'")
 _SLICE = re.compile(r"(-?[0-9]*)(:-?[0-9]*)?(:-?[0-9]*)?")
 _COMPARISON = re.compile(r"([^!<>=]+)([!<>=]+)(.+)", re.DOTALL)
 _TERMINATORS = frozenset(" \t\r\n.,[]$@{}")
-_ESCAPES = {
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-}
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))|\\", re.DOTALL
-)
 
 
 def parse(template: str) -> tuple[Node, ...]:
@@ -211,7 +197,7 @@ class _Parser:
                 raise TemplateSyntaxError("unterminated quoted string")
             self._at += 1
             if char == quote and self._text[self._at - 2] != "\\":
-                return Text(_unquote(self._text[start : self._at]))
+                return Text(_unquoted(self._text[start : self._at]))
 
     def _array(self) -> list[Node]:
         end = self._text.find("]", self._at)
@@ -293,20 +279,8 @@ def _named(char: str) -> str:
     return f"U+{ord(char):04X} '{char}'" if char.isprintable() else f"U+{ord(char):04X}"
 
 
-def _unquote(quoted: str) -> str:
-    """Like Go's strconv.Unquote, but single quotes may hold more than one character."""
-    inner = quoted[1:-1]
-    quote = quoted[0]
-
-    def replace(match: re.Match[str]) -> str:
-        *numbers, octal, char = match.groups()
-        for digits in numbers:
-            if digits is not None:
-                return chr(int(digits, 16))
-        if octal is not None:
-            return chr(int(octal, 8))
-        if char not in _ESCAPES or (char in "'\"" and char != quote):
-            raise TemplateSyntaxError(f"unquote string {quoted} error invalid syntax")
-        return _ESCAPES[char]
-
-    return _ESCAPE.sub(replace, inner)
+def _unquoted(quoted: str) -> str:
+    try:
+        return unquote(quoted)
+    except ValueError:
+        raise TemplateSyntaxError(f"unquote string {quoted} error invalid syntax") from None
