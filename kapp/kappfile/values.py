@@ -162,6 +162,20 @@ def items(value: Value) -> list[Value]:
     return value if isinstance(value, list) else [value]
 
 
+def resource_name(value: Value) -> str:
+    """The name of a resource."""
+    name = string("name", value)
+    if not name or "/" in name:
+        raise KappfileError(f"`{name}` is no name of a resource", hint="a name has no `/`")
+    return name
+
+
+def not_yet(argument: str, value: Value) -> None:
+    """Refuse what Tilt has and kapp has not."""
+    if items(value):
+        raise KappfileError(f"`{argument}` is not part of kapp yet", hint="remove it")
+
+
 def one_of(argument: str, value: Value, allowed: Iterable[str]) -> str:
     """One of the `allowed` strings."""
     choices = list(allowed)

@@ -14,7 +14,16 @@ from kapp.kappfile.model import Attach
 from kapp.kappfile.registry import builtin
 from kapp.kappfile.session import Call
 from kapp.kappfile.suggest import did_you_mean
-from kapp.kappfile.values import Value, items, optional_string, string, string_dict, strings
+from kapp.kappfile.values import (
+    Value,
+    items,
+    not_yet,
+    optional_string,
+    resource_name,
+    string,
+    string_dict,
+    strings,
+)
 
 _KINDS = {
     "pod": ("v1", "Pod", "po"),
@@ -79,10 +88,8 @@ def k8s_attach(
         links: URLs, `link(…)`, or a list.
         labels: names to group resources by.
     """
-    if items(live_update):
-        raise KappfileError("`live_update` is not part of kapp yet", hint="remove it")
-    if not string("name", name) or "/" in name:
-        raise KappfileError(f"`{name}` is no name of a resource", hint="a name has no `/`")
+    not_yet("live_update", live_update)
+    name = resource_name(name)
     attach = _attach(string("obj", obj), optional_string("namespace", namespace))
     declared = call.session.declared
     declared.attachments.append(Attachment(name, attach, call.frames))

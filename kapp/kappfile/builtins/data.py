@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from kapp import yamlio
@@ -82,13 +82,13 @@ def _one(documents: list[Value], source: str, stream: str) -> Value:
     return documents[0] if documents else None
 
 
-def _file(call: Call, path: Value, default: Value) -> Path | None:
-    """The file to read, or None if the default stands for it."""
+def _read(call: Call, path: Value, default: Value, parse: Callable[[str, str], Value]) -> Value:
+    """What a file holds; the default, where there is one and no file."""
     found = call.session.resolve(string("path", path))
     if not is_unset(default) and not found.exists():
         call.session.watch(found)
-        return None
-    return found
+        return default
+    return parse(call.session.read(found), call.session.display(found))
 
 
 @builtin("read_json", topic=TOPIC, example="config = read_json('package.json', default={})")
@@ -99,10 +99,7 @@ def read_json(call: Call, path: Value, default: Value = UNSET) -> Value:
         path: starts at the directory of the file that is executed.
         default: returned if there is no such file.
     """
-    found = _file(call, path, default)
-    if found is None:
-        return default
-    return parse_json(call.session.read(found), call.session.display(found))
+    return _read(call, path, default, parse_json)
 
 
 @builtin("read_yaml", topic=TOPIC, example="values = read_yaml('values.yaml', default={})")
@@ -113,11 +110,12 @@ def read_yaml(call: Call, path: Value, default: Value = UNSET) -> Value:
         path: starts at the directory of the file that is executed.
         default: returned if there is no such file.
     """
-    found = _file(call, path, default)
-    if found is None:
-        return default
-    shown = call.session.display(found)
-    return _one(parse_yaml(call.session.read(found), shown), shown, "read_yaml_stream")
+    return _read(
+        call,
+        path,
+        default,
+        lambda contents, source: _one(parse_yaml(contents, source), source, "read_yaml_stream"),
+    )
 
 
 @builtin(
@@ -132,10 +130,7 @@ def read_yaml_stream(call: Call, path: Value, default: Value = UNSET) -> Value:
         path: starts at the directory of the file that is executed.
         default: returned if there is no such file.
     """
-    found = _file(call, path, default)
-    if found is None:
-        return default
-    return parse_yaml(call.session.read(found), call.session.display(found))
+    return _read(call, path, default, parse_yaml)
 
 
 @builtin("decode_json", topic=TOPIC, example="""print(decode_json('{"a": 1}')['a'])""")

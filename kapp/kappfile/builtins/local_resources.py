@@ -23,8 +23,10 @@ from kapp.kappfile.values import (
     integer,
     items,
     kind_of,
+    not_yet,
     one_of,
     optional_string,
+    resource_name,
     string,
     string_dict,
     strings,
@@ -115,8 +117,7 @@ def local_resource(
         raise KappfileError(
             "needs a cmd, a serve_cmd, or both", hint="local_resource('NAME', 'COMMAND')"
         )
-    if not string("name", name) or "/" in name:
-        raise KappfileError(f"`{name}` is no name of a resource", hint="a name has no `/`")
+    name = resource_name(name)
     if readiness_probe is not None and kind_of(readiness_probe) != PROBE:
         raise wrong("readiness_probe", "probe(…)", readiness_probe)
     if readiness_probe is not None and server is None:
@@ -190,16 +191,14 @@ def k8s_custom_deploy(
         image_deps: as image_selector.
     """
     session = call.session
-    if items(live_update):
-        raise KappfileError("`live_update` is not part of kapp yet", hint="remove it")
+    not_yet("live_update", live_update)
     apply = command_of(session, "apply_cmd", apply_cmd, apply_dir, apply_env)
     delete = command_of(session, "delete_cmd", delete_cmd, delete_dir, delete_env)
     if apply is None or delete is None:
         raise KappfileError(
             "needs an apply_cmd and a delete_cmd", hint="both are commands for the shell, or lists"
         )
-    if not string("name", name) or "/" in name:
-        raise KappfileError(f"`{name}` is no name of a resource", hint="a name has no `/`")
+    name = resource_name(name)
     paths = tuple(session.resolve(path) for path in strings("deps", deps))
     session.declared.custom_deploys.append(CustomDeploy(name, apply, delete, paths, call.frames))
 

@@ -22,9 +22,9 @@ from kapp.machinery.objects import (
     name_of,
     uid_of,
 )
-from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED, is_ready
+from kapp.minicluster.controllers.writes import delete
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import Reflector
 
@@ -96,14 +96,7 @@ class EndpointSliceReconciler:
             self._slices.wrote(await self._client.update(ENDPOINT_SLICES, changed))
 
     async def _delete(self, endpoint_slice: Object) -> None:
-        key = key_of(endpoint_slice)
-        try:
-            await self._client.delete(
-                ENDPOINT_SLICES, key.name, key.namespace, uid=uid_of(endpoint_slice)
-            )
-        except ApiError as e:
-            if e.code != 404:
-                raise
+        await delete(self._client, ENDPOINT_SLICES, endpoint_slice)
         self._slices.removed(endpoint_slice)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from kapp.machinery.objects import Object, ObjectKey, metadata_of, parse_time, uid_of
-from kapp.machinery.status import ApiError
+from kapp.machinery.objects import Object, ObjectKey, metadata_of, parse_time
 from kapp.minicluster.controllers.recorder import EVENTS
+from kapp.minicluster.controllers.writes import delete
 from kapp.runtime.client import Client
 
 EVENT_TTL_S = 3600.0
@@ -44,9 +44,5 @@ class EventTtlReconciler:
         left_s = (end - self._now()).total_seconds()
         if left_s > 0:
             return left_s
-        try:
-            await self._client.delete(EVENTS, key.name, key.namespace, uid=uid_of(event))
-        except ApiError as e:
-            if e.code != 404:
-                raise
+        await delete(self._client, EVENTS, event)
         return None

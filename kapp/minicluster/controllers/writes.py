@@ -1,4 +1,4 @@
-"""Writes that several controllers make alike: a status, and the end of a pod."""
+"""Writes that several controllers make alike: a status, a deletion, and the end of a pod."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ async def write_status(
         mirror.wrote(await client.update(resource, wanted, subresource="status"))
     except ApiError as e:
         if e.code not in (404, 409):
+            raise
+
+
+async def delete(client: Client, resource: Resource, obj: Object) -> None:
+    """Delete this very object, if it is still there. Raises ApiError for anything but a 404."""
+    key = key_of(obj)
+    try:
+        await client.delete(resource, key.name, key.namespace, uid=uid_of(obj))
+    except ApiError as e:
+        if e.code != 404:
             raise
 
 

@@ -14,17 +14,7 @@ PROGRESS_DEADLINE_S = 600
 def deployment(obj: Object) -> None:
     """Fill in a Deployment."""
     spec = _workload_spec(obj)
-    strategy = spec.get("strategy")
-    if not isinstance(strategy, dict):
-        strategy = spec["strategy"] = {}
-    if not strategy.get("type"):
-        strategy["type"] = "RollingUpdate"
-    if strategy["type"] == "RollingUpdate":
-        rolling = strategy.get("rollingUpdate")
-        if not isinstance(rolling, dict):
-            rolling = strategy["rollingUpdate"] = {}
-        rolling.setdefault("maxUnavailable", "25%")
-        rolling.setdefault("maxSurge", "25%")
+    _rolling_update(spec, "strategy", unavailable="25%", surge="25%")
     spec.setdefault("revisionHistoryLimit", REVISION_HISTORY_LIMIT)
     spec.setdefault("progressDeadlineSeconds", PROGRESS_DEADLINE_S)
 
@@ -43,17 +33,13 @@ def stateful_set(obj: Object) -> None:
     spec = _workload_spec(obj)
     if not spec.get("podManagementPolicy"):
         spec["podManagementPolicy"] = "OrderedReady"
-    strategy = spec.get("updateStrategy")
-    if not isinstance(strategy, dict):
-        strategy = spec["updateStrategy"] = {}
+    strategy = _mapping(spec, "updateStrategy")
     if not strategy.get("type"):
         strategy["type"] = "RollingUpdate"
         strategy.setdefault("rollingUpdate", {})
     if strategy["type"] == "RollingUpdate" and isinstance(strategy.get("rollingUpdate"), dict):
         strategy["rollingUpdate"].setdefault("partition", 0)
-    retention = spec.get("persistentVolumeClaimRetentionPolicy")
-    if not isinstance(retention, dict):
-        retention = spec["persistentVolumeClaimRetentionPolicy"] = {}
+    retention = _mapping(spec, "persistentVolumeClaimRetentionPolicy")
     retention.setdefault("whenDeleted", "Retain")
     retention.setdefault("whenScaled", "Retain")
     spec.setdefault("revisionHistoryLimit", REVISION_HISTORY_LIMIT)
@@ -66,34 +52,45 @@ def stateful_set(obj: Object) -> None:
 
 
 def daemon_set(obj: Object) -> None:
-    """Fill in a DaemonSet, and count the changes of its template."""
-    spec: Any = obj.setdefault("spec", {})
-    if not isinstance(spec, dict):
-        return
-    template = spec.get("template")
-    if isinstance(template, dict) and isinstance(template.setdefault("spec", {}), dict):
-        pod_spec(template["spec"])
-    strategy = spec.get("updateStrategy")
-    if not isinstance(strategy, dict):
-        strategy = spec["updateStrategy"] = {}
-    if not strategy.get("type"):
-        strategy["type"] = "RollingUpdate"
-    if strategy["type"] == "RollingUpdate":
-        rolling = strategy.get("rollingUpdate")
-        if not isinstance(rolling, dict):
-            rolling = strategy["rollingUpdate"] = {}
-        rolling.setdefault("maxUnavailable", 1)
-        rolling.setdefault("maxSurge", 0)
+    """Fill in a DaemonSet."""
+    spec = _templated_spec(obj)
+    _rolling_update(spec, "updateStrategy", unavailable=1, surge=0)
     spec.setdefault("revisionHistoryLimit", REVISION_HISTORY_LIMIT)
 
 
 def _workload_spec(obj: Object) -> dict[str, Any]:
+    spec = _templated_spec(obj)
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    return spec
+
+
+def _templated_spec(obj: Object) -> dict[str, Any]:
+    """The spec, with its pods' filled in; an empty one where it is none."""
     spec: Any = obj.setdefault("spec", {})
     if not isinstance(spec, dict):
         return {}
-    if spec.get("replicas") is None:
-        spec["replicas"] = 1
     template = spec.get("template")
     if isinstance(template, dict) and isinstance(template.setdefault("spec", {}), dict):
         pod_spec(template["spec"])
     return spec
+
+
+def _rolling_update(
+    spec: dict[str, Any], name: str, *, unavailable: int | str, surge: int | str
+) -> None:
+    strategy = _mapping(spec, name)
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+    if strategy["type"] == "RollingUpdate":
+        rolling = _mapping(strategy, "rollingUpdate")
+        rolling.setdefault("maxUnavailable", unavailable)
+        rolling.setdefault("maxSurge", surge)
+
+
+def _mapping(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    """What stands under a name, put there anew unless it is a mapping."""
+    if not isinstance(parent.get(name), dict):
+        parent[name] = {}
+    found: dict[str, Any] = parent[name]
+    return found

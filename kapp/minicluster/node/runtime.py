@@ -200,12 +200,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End the shim and every process it started. Safe to call twice."""
-        if self._sock is not None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            asyncio.get_running_loop().remove_writer(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
-        self._abandon()
+        self._hang_up()
         child, self._child = self._child, None
         if child is None:
             return
@@ -215,7 +210,13 @@ class Runtime:
             child.send_signal(signal.SIGKILL)
             await asyncio.to_thread(child.wait)
 
-    def _abandon(self) -> None:
+    def _hang_up(self) -> None:
+        """Close the socket; what waits for an answer fails."""
+        if self._sock is not None:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            asyncio.get_running_loop().remove_writer(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(RuntimeFailure("the pod runtime has ended"))
@@ -238,12 +239,7 @@ class Runtime:
             self._lost()
 
     def _lost(self) -> None:
-        if self._sock is not None:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
-            asyncio.get_running_loop().remove_writer(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
-        self._abandon()
+        self._hang_up()
         if self._ready is not None and not self._ready.done():
             self._ready.set_result({"error": "it ended at once (see shim.log)"})
         else:

@@ -28,6 +28,7 @@ from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED
 from kapp.minicluster.controllers.recorder import Recorder
 from kapp.minicluster.controllers.replicaset import REPLICA_SETS
+from kapp.minicluster.controllers.writes import delete
 from kapp.runtime.client import Client, PatchType
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True)
@@ -309,14 +310,7 @@ class DeploymentReconciler:
 
     async def _clean_up(self, deployment: Object, old: list[Object]) -> None:
         for replica_set in revisions.superfluous(deployment, old):
-            key = key_of(replica_set)
-            try:
-                await self._client.delete(
-                    REPLICA_SETS, key.name, key.namespace, uid=uid_of(replica_set)
-                )
-            except ApiError as e:
-                if e.code != 404:
-                    raise
+            await delete(self._client, REPLICA_SETS, replica_set)
             self._sets.removed(replica_set)
 
     def _until_deadline(
