@@ -21,6 +21,10 @@ Dispose = Callable[[Coroutine[Any, Any, None]], None]
 
 Buffer = bytes | bytearray | memoryview
 
+REPLAY_BYTES = 256 * 1024
+"""Kept of what a client sent, until its pod answers, to be sent to another: whole requests but
+uploads; 500 waiting clients fit in memory."""
+
 
 class ConnectWebsocket(Protocol):
     """Opens a websocket to the API server, as `kapp.runtime.transport.HttpTransport.ws_connect`."""

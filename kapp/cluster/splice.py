@@ -18,7 +18,13 @@ import struct
 from typing import TYPE_CHECKING
 
 from kapp.cluster.forwardchoice import Backend
-from kapp.cluster.podstream import Buffer, PodStream, StreamBroken, TunnelBlocked
+from kapp.cluster.podstream import (
+    REPLAY_BYTES,
+    Buffer,
+    PodStream,
+    StreamBroken,
+    TunnelBlocked,
+)
 from kapp.errors import KappError
 
 if TYPE_CHECKING:
@@ -26,9 +32,6 @@ if TYPE_CHECKING:
 
 PARK_S = 30.0
 """How long a client waits for a pod: most start-ups are over by then, most clients' patience is."""
-
-REPLAY_BYTES = 256 * 1024
-"""Kept of what the client sent: whole requests but uploads; 500 waiting clients fit in memory."""
 
 _COMMIT_LEAST_S = 0.05
 _COMMIT_MOST_S = 0.3

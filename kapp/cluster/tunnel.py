@@ -285,10 +285,17 @@ class Tunnel:
 
     def _judge_reading(self) -> None:
         if self._slow and not self._lost:
-            self._reading.clear()
+            self._stop_reading()
         elif not self._reading.is_set():
             self._heard_at = self._loop.time()  # silence until now was of kapp's making
             self._reading.set()
+
+    def _stop_reading(self) -> None:
+        if self._reading.is_set():
+            self._reading.clear()
+            # their answers are on the way, behind what the slow one does not read
+            for stream in [one for one in self._open if one.replayable]:
+                stream.lost(TunnelBlocked(f"the tunnel to pod {self.pod} waits for a slow reader"))
 
     # -- writing
 

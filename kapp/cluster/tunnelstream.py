@@ -13,7 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kapp.cluster.podstream import Buffer, PodStream, StreamBroken, StreamReceiver, refusal
+from kapp.cluster.podstream import (
+    REPLAY_BYTES,
+    Buffer,
+    PodStream,
+    StreamBroken,
+    StreamReceiver,
+    refusal,
+)
 from kapp.wire import spdy
 
 if TYPE_CHECKING:
@@ -68,6 +75,11 @@ class TunnelStream(PodStream):
         self._sent_at_last_look = 0
         self._over = False
         self._after(_ACCEPT_S, self._not_accepted)
+
+    @property
+    def replayable(self) -> bool:
+        """Whether nothing has come from the pod, so that another may still be asked."""
+        return not (self._any_data or self._ended_by_pod) and self.sent <= REPLAY_BYTES
 
     def write(self, data: Buffer) -> None:
         """See PodStream."""

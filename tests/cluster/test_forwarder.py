@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
 
 from kapp.cluster import splice as splice_module
 from kapp.cluster.forwarder import Backend, Forward, Forwarder
+from kapp.cluster.podstream import REPLAY_BYTES
 from kapp.cluster.portforward import PodDialer
 
 from .fake_kubelet import Connect, FakeKubelet, echo, running_kubelet, tcp_server, until
@@ -334,7 +335,7 @@ async def test_fifty_megabytes_each_way(world: World) -> None:
 
 async def test_an_upload_larger_than_what_is_kept(world: World) -> None:
     """More than REPLAY_BYTES before the pod says a word: committed to it, whole and in order."""
-    payload = b"x" * (5 * splice_module.REPLAY_BYTES)
+    payload = b"x" * (5 * REPLAY_BYTES)
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"%d\n" % len(await reader.readexactly(len(payload))))
@@ -349,7 +350,7 @@ async def test_an_upload_larger_than_what_is_kept(world: World) -> None:
 
 async def test_a_large_upload_survives_a_refusal_over_a_slow_way(world: World) -> None:
     """The farther the pod, the longer its refusal takes, and the longer an upload is kept."""
-    payload = b"x" * (5 * splice_module.REPLAY_BYTES)
+    payload = b"x" * (5 * REPLAY_BYTES)
 
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"%d\n" % len(await reader.readexactly(len(payload))))
@@ -418,6 +419,34 @@ async def test_a_slow_reader_beside_a_fast_one(world: World) -> None:
         assert await world.ask(b"quick\n", 5.0) == b"fast\n"
     slow.transport.abort()
     await until(lambda: world.status["connections"] == 0)
+
+
+async def test_who_waits_for_an_answer_is_not_stopped_by_a_slow_reader(world: World) -> None:
+    asked = asyncio.Event()
+    full = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (await reader.readline()) == b"flood\n":
+            with suppress(TimeoutError):
+                while True:
+                    writer.write(bytes(65536))
+                    await asyncio.wait_for(writer.drain(), 0.5)
+            full.set()
+            await writer.drain()
+        asked.set()
+        await full.wait()
+        writer.write(b"at last\n")
+
+    await world.run_pod("a", serve)
+    await world.forward()
+    world.forwarder.set_backends([pod("a")])
+    _, slow = await asyncio.open_connection("127.0.0.1", world.port)
+    waiting = asyncio.create_task(world.ask())
+    await asked.wait()
+    slow.write(b"flood\n")
+    await full.wait()
+    assert await waiting == b"at last\n"
+    slow.transport.abort()
 
 
 async def test_a_parked_client_that_leaves_is_dropped(world: World) -> None:
