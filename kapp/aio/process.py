@@ -68,7 +68,6 @@ class Process:
             raise KappError(f"there is no directory {directory}")
         self.exit_code: int | None = None
         self._program = argv[0]
-        self._on_output = on_output
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._started: asyncio.Future[int] = self._loop.create_future()

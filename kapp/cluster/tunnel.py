@@ -132,11 +132,6 @@ class Tunnel:
         """Connections open on it."""
         return len(self._open)
 
-    @property
-    def writing_paused(self) -> bool:
-        """Whether streams should not write now."""
-        return self._writer.paused
-
     def start(self) -> None:
         """Begin to read, write and watch."""
         for name, run in (("read", self._read), ("write", self._write), ("watch", self._watch)):

@@ -47,11 +47,6 @@ class WebsocketWriter:
         self._ending = False
         self.paused = False
 
-    @property
-    def buffered(self) -> int:
-        """Bytes not yet handed to the socket."""
-        return self._buffered
-
     def send(self, *parts: Buffer) -> None:
         """Queue the parts of one message."""
         self._queue.append(parts)

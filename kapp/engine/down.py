@@ -41,13 +41,11 @@ class DownResult(msgspec.Struct, frozen=True, kw_only=True):
         deleted: display names.
         left: what could not be deleted in time, and why.
         kept: what was not meant to be deleted, and why.
-        stopped_pid: the process of the engine that was told to stop, or 0.
     """
 
     deleted: list[str] = msgspec.field(default_factory=list)
     left: list[Left] = msgspec.field(default_factory=list)
     kept: list[Left] = msgspec.field(default_factory=list)
-    stopped_pid: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -90,7 +88,7 @@ async def down(
     connection = Connection(context)
     try:
         await connection.connect()
-        result = DownResult(stopped_pid=pid)
+        result = DownResult()
         await _run_delete_commands(Path(instance.directory), result, on_progress)
         for inventory in await _inventories(connection, project):
             removal = await inventory.delete_all(

@@ -86,7 +86,6 @@ class Host:
         }
         session.run_file = self._include
         session.symbols = self._symbols
-        session.call_symbol = self._call_symbol
         session.call_function = self._call_function
 
     def close(self) -> None:

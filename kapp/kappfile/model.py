@@ -13,7 +13,6 @@ from kapp.machinery.objects import Object
 TriggerMode: TypeAlias = Literal["auto", "manual"]
 PodReadiness: TypeAlias = Literal["wait", "ignore", "succeeded"]
 DiscoveryStrategy: TypeAlias = Literal["default", "selectors-only"]
-ServerSideApply: TypeAlias = Literal["auto", "true", "false"]
 
 UNCATEGORIZED = "uncategorized"
 """The resource of all objects that no other resource claims (Tilt's name for it)."""
@@ -134,7 +133,6 @@ class Settings(msgspec.Struct, frozen=True):
     allowed_contexts: frozenset[str] = frozenset()
     max_parallel_updates: int = DEFAULT_PARALLEL
     upsert_timeout_s: float = 30.0
-    server_side_apply: ServerSideApply = "auto"
     ci_grace_period_s: float = 0.0
     ci_timeout_s: float = 1800.0
     ci_readiness_timeout_s: float = 300.0

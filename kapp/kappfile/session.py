@@ -50,7 +50,6 @@ class Session(msgspec.Struct):
         unused_forwards: `path:line` of port_forward values no resource used yet, by number.
         contents: digests of the files that were read.
         numbers: fresh numbers for values that need an identity.
-        call_symbol: calls a function of an executed file: handle, name, args, kwargs.
         call_function: calls a function that a builtin was given, once the file that it was given
             in is executed: that file, the function's number, a dict that becomes a struct.
     """
@@ -64,9 +63,6 @@ class Session(msgspec.Struct):
     cancelled: Callable[[], bool] = lambda: False
     run_file: Callable[[Path, Sequence[Frame]], int] = lambda path, callers: -1
     symbols: Callable[[int], tuple[list[str], dict[str, Value]]] = lambda handle: ([], {})
-    call_symbol: Callable[[int, str, list[Value], dict[str, Value]], Value] = (
-        lambda handle, name, args, kwargs: None
-    )
     call_function: Callable[[Path, int, dict[str, str]], Value] = lambda file, index, argument: None
     contents: dict[Path, bytes] = msgspec.field(default_factory=dict)
     subcommand: str = "up"

@@ -63,11 +63,6 @@ class WorkQueue(Generic[K]):
         """How many keys can be taken now."""
         return len(self._queue)
 
-    @property
-    def shutting_down(self) -> bool:
-        """Whether `shut_down` was called."""
-        return self._shutting_down
-
     def add(self, key: K) -> None:
         """Queue `key` unless it is queued; nothing happens once the queue is shut down."""
         if self._shutting_down or key in self._dirty:

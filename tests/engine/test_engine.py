@@ -413,10 +413,11 @@ async def test_down_stops_the_engine_and_deletes_everything(project: Project) ->
     await applied(engine, "uncategorized")
     running = asyncio.get_running_loop().create_task(_until_stopped(engine))
     (project.directory / "Kappfile").unlink()
-    result = await down(project.kappfile)
+    stopped: list[int] = []
+    result = await down(project.kappfile, on_stopped=stopped.append)
     await running
     assert result.deleted == [f"ConfigMap/{project.namespace}/a"]
-    assert result.stopped_pid == os.getpid()
+    assert stopped == [os.getpid()]
     assert await project.gone(CONFIG_MAPS, "a")
     assert (await down(project.kappfile)).is_empty
 

@@ -26,7 +26,6 @@ def test_later_calls_change_only_what_they_name(project):
     assert settings == Settings(
         max_parallel_updates=5,
         upsert_timeout_s=60.0,
-        server_side_apply="true",
         ci_timeout_s=5400.0,
         ci_readiness_timeout_s=90.0,
         watch_ignores=((root, "*.tmp"), (root, "build"), (root, "!build/keep")),
@@ -68,7 +67,8 @@ def test_durations(written, seconds):
         (
             "update_settings(k8s_server_side_apply=True)",
             "update_settings: `k8s_server_side_apply` must be one of 'auto', 'true', 'false', "
-            "not True (k8s_server_side_apply: `'auto'`, `'true'` or `'false'`)",
+            "not True (k8s_server_side_apply: `'auto'`, `'true'` or `'false'`, which all are the "
+            "same to kapp)",
         ),
     ],
 )

@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import re
-from typing import cast
 
 import msgspec
 
 from kapp.kappfile.errors import ArgumentError, KappfileError
-from kapp.kappfile.model import ServerSideApply
 from kapp.kappfile.registry import builtin
 from kapp.kappfile.session import Call
 from kapp.kappfile.values import Value, boolean, integer, one_of, string, strings
@@ -53,7 +51,7 @@ def update_settings(
         max_parallel_updates: how many resources are applied at once (16).
         k8s_upsert_timeout_secs: after how many seconds applying one object fails (30).
         suppress_unused_image_warnings: accepted for Tiltfiles, as kapp builds no images yet.
-        k8s_server_side_apply: `'auto'`, `'true'` or `'false'`.
+        k8s_server_side_apply: `'auto'`, `'true'` or `'false'`, which all are the same to kapp.
     """
     parallel = max_parallel_updates
     if parallel is not None and integer("max_parallel_updates", parallel) < 1:
@@ -63,14 +61,12 @@ def update_settings(
         raise ArgumentError(
             "`k8s_upsert_timeout_secs` must be at least 1", "k8s_upsert_timeout_secs"
         )
-    apply = k8s_server_side_apply
-    if apply is not None:
-        apply = one_of("k8s_server_side_apply", apply, ("auto", "true", "false"))
+    if k8s_server_side_apply is not None:
+        one_of("k8s_server_side_apply", k8s_server_side_apply, ("auto", "true", "false"))
     _set(
         call,
         max_parallel_updates=parallel,
         upsert_timeout_s=None if timeout is None else float(timeout),
-        server_side_apply=cast("ServerSideApply | None", apply),
     )
 
 

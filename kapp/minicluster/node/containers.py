@@ -124,7 +124,6 @@ class Containers:
         container.attempts += 1
         container.last = container.ended or container.last
         container.ended = None
-        container.kill_reason = ""
         container.gone = asyncio.Event()
         container.key = f"{state.uid}/{container.name}/{container.restart_count}"
         digest = hashlib.sha256(f"{container.key}/{self._now().timestamp()}".encode()).hexdigest()
@@ -229,7 +228,7 @@ class Containers:
             state.pod, "FailedPostStartHook", f"PostStartHook failed: {outcome.message}",
             warning=True, container=container.name,
         )  # fmt: skip
-        self.stop(state, container, podspec.grace_period_s(state.pod), "FailedPostStartHook")
+        self.stop(state, container, podspec.grace_period_s(state.pod))
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -290,13 +289,12 @@ class Containers:
         for key in [*self._running, *self._executions]:
             self.exited(key, signal.SIGKILL)
 
-    def stop(self, state: PodState, container: ContainerState, grace_s: int, reason: str) -> None:
+    def stop(self, state: PodState, container: ContainerState, grace_s: int) -> None:
         """Begin to stop a running container: preStop, SIGTERM, SIGKILL when grace is over."""
         if container.phase != "running" or (
             container.stopping is not None and not container.stopping.done()
         ):
             return
-        container.kill_reason = reason
         with contextlib.suppress(RuntimeError):
             container.stopping = self._tasks.spawn(
                 self._stop(state, container, grace_s), f"stop-{container.key}"

@@ -331,7 +331,7 @@ class Node:
                     state.pod, "Killing", f"Stopping container {container.name}",
                     container=container.name,
                 )  # fmt: skip
-            self.containers.stop(state, container, grace_s, "deleted")
+            self.containers.stop(state, container, grace_s)
         if running:
             await self._write(state)
             return None

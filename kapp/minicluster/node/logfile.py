@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,14 +175,3 @@ class LogFile:
         for descriptor in list(self._readers):
             self._end(descriptor)
         self._finish()
-
-
-def read_lines(path: Path) -> Iterator[Line]:
-    """Every line of a finished or growing file, oldest first; nothing when it is not there."""
-    try:
-        with path.open("rb") as file:
-            for raw in file:
-                if raw.endswith(b"\n"):
-                    yield parse_line(raw[:-1])
-    except FileNotFoundError:
-        return

@@ -121,7 +121,7 @@ class PodSync:
         running = state.running()
         grace_s = podspec.grace_period_s(state.pod)
         for container in running:
-            self._containers.stop(state, container, grace_s, "the pod has ended")
+            self._containers.stop(state, container, grace_s)
         if not running:
             await self.remove_sandbox(state)
 

@@ -15,8 +15,8 @@ from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.probes import Probe
 from kapp.minicluster.node.state import ContainerState, PodState
 
-Stop: TypeAlias = Callable[[PodState, ContainerState, int, str], None]
-"""Begins to stop a container, within seconds of grace, for a reason."""
+Stop: TypeAlias = Callable[[PodState, ContainerState, int], None]
+"""Begins to stop a container, within seconds of grace."""
 
 
 class Probes:
@@ -80,7 +80,7 @@ class Probes:
                 )  # fmt: skip
                 grace = spec[f"{kind}Probe"].get("terminationGracePeriodSeconds")
                 grace_s = podspec.grace_period_s(state.pod) if grace is None else int(grace)
-                self._stop(state, container, grace_s, f"{what} probe failed")
+                self._stop(state, container, grace_s)
 
         probe = Probe(kind, spec[f"{kind}Probe"], target, on_result, on_failure)
         assert container.tasks is not None

@@ -41,7 +41,6 @@ class ContainerState:
         attempts: instances so far; `restart_count` of the running one is one less.
         delay_s: the backoff that the next crash earns.
         not_before: loop time before which it is not restarted.
-        kill_reason: why the node is stopping it.
         hopeless: starting it again is pointless until the pod changes.
     """
 
@@ -60,7 +59,6 @@ class ContainerState:
     started: bool = False
     delay_s: float = 0.0
     not_before: float = 0.0
-    kill_reason: str = ""
     hopeless: bool = False
     log: LogFile | None = None
     terminal: int = -1
@@ -100,7 +98,6 @@ class PodState:
     problem: str = ""
     written: dict[str, Any] | None = None
     claims: dict[str, str] = field(default_factory=dict)
-    volumes_version: tuple[tuple[str, str], ...] = ()
 
     def running(self) -> list[ContainerState]:
         """The containers that have a process."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
 from kapp.minicluster.node.files import PodFiles
 from kapp.minicluster.node.kubelet import NODE_NAME, Node
-from kapp.minicluster.node.logfile import read_lines
+from kapp.minicluster.node.logfile import Line, parse_line
 from kapp.minicluster.node.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
@@ -188,6 +188,17 @@ class Cluster:
     async def _ended(self, name: str) -> bool:
         status = (await self.pod(name)).get("status") or {}
         return status.get("phase") in ("Succeeded", "Failed")
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Every line of a finished or growing file, oldest first; nothing when it is not there."""
+    try:
+        with path.open("rb") as file:
+            for raw in file:
+                if raw.endswith(b"\n"):
+                    yield parse_line(raw[:-1])
+    except FileNotFoundError:
+        return
 
 
 def _grace_period_s(pod: Object) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapp.minicluster.node.logfile import LogFile, read_lines, timestamp
+from kapp.minicluster.node.logfile import LogFile, timestamp
 from kapp.minicluster.node.streams_log import tail_offset
+
+from .conftest import read_lines
 
 
 def _clock() -> int:
