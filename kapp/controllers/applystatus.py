@@ -16,29 +16,13 @@ from kapp.api.v1alpha1.kubernetesapply import (
     PodCounts,
 )
 from kapp.api.v1alpha1.kubernetesdiscovery import Pod
-from kapp.api.v1alpha1.meta import Condition
 from kapp.cluster.drift import Drift
-from kapp.machinery.objects import format_time, key_of
+from kapp.controllers.conditions import set_condition
+from kapp.machinery.objects import key_of
 
 SUCCEEDED = "Succeeded"
 REASON_DRIFTED = "Drifted"
 """Of Ready and UpToDate: somebody else changed or deleted what was applied."""
-
-
-def set_condition(
-    conditions: list[Condition], kind: str, status: str, reason: str, message: str, now: datetime
-) -> list[Condition]:
-    """`conditions` with one set; its lastTransitionTime moves only when its status changes."""
-    old = next((one for one in conditions if one.type == kind), None)
-    moved = old is None or old.status != status
-    made = Condition(
-        type=kind,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=format_time(now) if old is None or moved else old.last_transition_time,
-    )
-    return [made if one.type == kind else one for one in conditions] + ([] if old else [made])
 
 
 def set_applied(apply: KubernetesApply, reason: str, message: str, now: datetime) -> None:

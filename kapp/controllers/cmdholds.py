@@ -15,10 +15,8 @@ from kapp.api.typed import TypedClient
 from kapp.api.v1alpha1.cmd import Cmd, CmdWaiting
 from kapp.api.v1alpha1.filewatch import FileWatch
 from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION
-from kapp.api.v1alpha1.uiresource import UIResource
-from kapp.controllers.holds import WAITING_FOR_TRIGGER
+from kapp.controllers.holds import WAITING_FOR_TRIGGER, hold_by_dependencies, waits_for_trigger
 
-WAITING_FOR_DEP = "waiting-for-dep"
 WAITING_FOR_EVENT = "waiting-for-event"
 WAITING_FOR_RUN = "waiting-for-run"
 
@@ -84,31 +82,22 @@ def _by_mode(cmd: Cmd, given: CmdInput) -> CmdWaiting | None:
     spec, status = cmd.spec, cmd.status
     if given.trigger and given.trigger != status.handled_trigger:
         return None
-    held = CmdWaiting(
+    first = not status.started_input
+    if first and not spec.auto_init:
+        status.held_input = status.held_input or given.digest
+    changed = status.held_input != given.digest
+    if not waits_for_trigger(spec.trigger_mode, spec.auto_init, first=first, changed=changed):
+        return None
+    return CmdWaiting(
         reason=WAITING_FOR_TRIGGER, message=f"run `kapp trigger {cmd.name}` to run it"
     )
-    if status.started_input:
-        return held if spec.trigger_mode == "manual" else None
-    if spec.auto_init:
-        return None
-    status.held_input = status.held_input or given.digest
-    changed = status.held_input != given.digest
-    return None if changed and spec.trigger_mode != "manual" else held
 
 
 async def _by_dependencies(objects: TypedClient, cmd: Cmd) -> CmdWaiting | None:
-    waiting = []
-    for name in cmd.spec.resource_deps:
-        # The Kappfile has warned of a name that is no resource.
-        dependency = await objects.get(UIResource, name)
-        if dependency is not None and not dependency.status.ever_ready:
-            waiting.append(name)
-    if not waiting:
+    hold = await hold_by_dependencies(objects, cmd.spec.resource_deps)
+    if hold is None:
         return None
-    names = ", ".join(waiting)
-    return CmdWaiting(
-        reason=WAITING_FOR_DEP, message=f"waits until {names} has been ready", on=waiting
-    )
+    return CmdWaiting(reason=hold.reason, message=hold.message, on=list(hold.on))
 
 
 async def _by_event(objects: TypedClient, cmd: Cmd) -> CmdWaiting | None:

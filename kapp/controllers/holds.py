@@ -33,7 +33,10 @@ from kapp.controllers.guard import Guard
 from kapp.kappfile.model import UNCATEGORIZED
 
 WAITING_FOR_TRIGGER = "waiting-for-trigger"
-WAITING_FOR_OTHERS = ("waiting-for-cluster", "waiting-for-uncategorized", "waiting-for-dep")
+WAITING_FOR_CLUSTER = "waiting-for-cluster"
+WAITING_FOR_UNCATEGORIZED = "waiting-for-uncategorized"
+WAITING_FOR_DEP = "waiting-for-dep"
+WAITING_FOR_OTHERS = (WAITING_FOR_CLUSTER, WAITING_FOR_UNCATEGORIZED, WAITING_FOR_DEP)
 
 
 class Hold(NamedTuple):
@@ -66,29 +69,14 @@ class Holds:
             return hold
         if not first:
             return None
-        return await self._by_dependencies(apply) or await self._by_uncategorized(apply)
+        by_dependencies = await hold_by_dependencies(self._objects, apply.spec.resource_deps)
+        return by_dependencies or await self._by_uncategorized(apply)
 
     async def _refused(self, handle: ClusterHandle) -> Hold | None:
         refusal = await self._guard.refusal(handle.connection.context)
         if refusal is None:
             return None
         return Hold("forbidden-context", f"{refusal.message} ({refusal.hint})")
-
-    async def _by_dependencies(self, apply: KubernetesApply) -> Hold | None:
-        waiting, disabled = [], []
-        for name in apply.spec.resource_deps:
-            # The Kappfile has warned of a name that is no resource.
-            dependency = await self._objects.get(UIResource, name)
-            if dependency is not None and not dependency.status.ever_ready:
-                waiting.append(name)
-                state = dependency.status.disable_status
-                disabled += [name] if state is not None and state.disabled else []
-        if not waiting:
-            return None
-        message = f"waits until {', '.join(waiting)} has been ready"
-        if disabled:
-            message += f"; disabled: `kapp enable {' '.join(disabled)}`"
-        return Hold("waiting-for-dep", message, waiting)
 
     async def _by_uncategorized(self, apply: KubernetesApply) -> Hold | None:
         """Namespaces, accounts, settings: what all others may need is tried first."""
@@ -98,7 +86,7 @@ class Holds:
         if other is None or other.status.applied_input_hash or not _is_under_way(other):
             return None
         return Hold(
-            "waiting-for-uncategorized", f"waits until {UNCATEGORIZED} is applied", [UNCATEGORIZED]
+            WAITING_FOR_UNCATEGORIZED, f"waits until {UNCATEGORIZED} is applied", [UNCATEGORIZED]
         )
 
 
@@ -107,14 +95,40 @@ def _by_mode(apply: KubernetesApply, given: ApplyInput, *, first: bool) -> Hold 
     triggered = bool(given.trigger) and given.trigger != status.handled_trigger
     if triggered or status.attempted_input_hash == given.digest:
         return None
-    held = Hold(WAITING_FOR_TRIGGER, f"run `kapp trigger {apply.name}` to apply it")
-    if not first:
-        return held if spec.trigger_mode == "manual" else None
-    if spec.auto_init:
-        return None
-    status.held_input_hash = status.held_input_hash or given.digest
+    if first and not spec.auto_init:
+        status.held_input_hash = status.held_input_hash or given.digest
     changed = status.held_input_hash != given.digest
-    return None if changed and spec.trigger_mode != "manual" else held
+    if not waits_for_trigger(spec.trigger_mode, spec.auto_init, first=first, changed=changed):
+        return None
+    return Hold(WAITING_FOR_TRIGGER, f"run `kapp trigger {apply.name}` to apply it")
+
+
+def waits_for_trigger(trigger_mode: str, auto_init: bool, *, first: bool, changed: bool) -> bool:
+    """Whether an input is held up by its modes: the table above, for applies and commands.
+
+    `changed`: it is another one than the first that was held up.
+    """
+    if not first:
+        return trigger_mode == "manual"
+    return not auto_init and (trigger_mode == "manual" or not changed)
+
+
+async def hold_by_dependencies(objects: TypedClient, names: Sequence[str]) -> Hold | None:
+    """What holds up a first run until each of these resources has been ready once."""
+    waiting, disabled = [], []
+    for name in names:
+        # The Kappfile has warned of a name that is no resource.
+        dependency = await objects.get(UIResource, name)
+        if dependency is not None and not dependency.status.ever_ready:
+            waiting.append(name)
+            state = dependency.status.disable_status
+            disabled += [name] if state is not None and state.disabled else []
+    if not waiting:
+        return None
+    message = f"waits until {', '.join(waiting)} has been ready"
+    if disabled:
+        message += f"; disabled: `kapp enable {' '.join(disabled)}`"
+    return Hold(WAITING_FOR_DEP, message, waiting)
 
 
 def _is_under_way(apply: KubernetesApply) -> bool:

@@ -51,7 +51,7 @@ from kapp.controllers.customapply import CustomApply
 from kapp.controllers.disabling import disable_status
 from kapp.controllers.discoveryspec import discovery_of
 from kapp.controllers.guard import Guard
-from kapp.controllers.holds import Hold, Holds
+from kapp.controllers.holds import WAITING_FOR_CLUSTER, Hold, Holds
 from kapp.controllers.inventories import Inventories
 from kapp.controllers.logsink import LogSink
 from kapp.controllers.problems import problems_of
@@ -179,7 +179,7 @@ class KubernetesApplyReconciler:
         handle = self._connections.get(apply.spec.cluster)
         if handle is None:
             message = "its cluster is not connected"
-            self._wait(apply, Hold("waiting-for-cluster", message, [apply.spec.cluster]))
+            self._wait(apply, Hold(WAITING_FOR_CLUSTER, message, [apply.spec.cluster]))
             return None
         await self._begin_anew_elsewhere(apply, handle)
         inventory = self._inventories.of(apply.spec.cluster, handle)

@@ -9,20 +9,21 @@ from datetime import datetime
 
 from kapp.api.v1alpha1.cmd import Cmd, CmdWaiting
 from kapp.api.v1alpha1.kubernetesapply import TRIGGER_ANNOTATION
-from kapp.api.v1alpha1.meta import API_VERSION, GROUP, Condition
+from kapp.api.v1alpha1.meta import Condition
 from kapp.api.v1alpha1.uiresource import (
-    BUILDS_KEPT,
-    READY,
-    UP_TO_DATE,
     UIBuildRunning,
     UIBuildTerminated,
     UIResource,
     UIResourceLink,
     UIResourceStatus,
-    UIResourceWaiting,
-    UIWaitingOnRef,
 )
-from kapp.controllers.applystatus import set_condition
+from kapp.controllers.uiparts import (
+    Verdict,
+    conditions_of,
+    kappfile_verdict,
+    waiting_for,
+    with_build,
+)
 from kapp.machinery.objects import format_micro_time
 
 
@@ -50,7 +51,9 @@ def status_of_cmds(
         if update == "pending" and not disabled
         else "",
         queued=bool(trigger) and trigger != main.status.handled_trigger,
-        waiting=_waiting(why) if update == "pending" else None,
+        waiting=waiting_for(why.reason, why.on)
+        if update == "pending" and why is not None
+        else None,
         endpoint_links=[UIResourceLink(url=one.url, name=one.name) for one in ui.spec.links],
         disable_status=disable,
         trigger_mode=1 if main.spec.trigger_mode == "manual" else 0,
@@ -100,10 +103,7 @@ def _history(old: UIResourceStatus, job: Cmd | None) -> list[UIBuildTerminated]:
         start_time=ended.started_at,
         finish_time=ended.finished_at,
     )
-    known = old.build_history
-    if known and known[0].finish_time == build.finish_time:
-        return known
-    return [build, *known][:BUILDS_KEPT]
+    return with_build(old, build)
 
 
 def _deployed(job: Cmd | None, server: Cmd | None) -> str:
@@ -112,18 +112,6 @@ def _deployed(job: Cmd | None, server: Cmd | None) -> str:
     if job is not None and job.status.terminated is not None:
         return job.status.terminated.finished_at
     return ""
-
-
-def _waiting(hold: CmdWaiting | None) -> UIResourceWaiting | None:
-    if hold is None:
-        return None
-    return UIResourceWaiting(
-        reason=hold.reason,
-        on=[
-            UIWaitingOnRef(group=GROUP, api_version=API_VERSION, kind="UIResource", name=name)
-            for name in hold.on
-        ],
-    )
 
 
 def _conditions(
@@ -136,22 +124,18 @@ def _conditions(
     now: datetime,
 ) -> list[Condition]:
     if update == "in_progress":
-        up_to_date = ("False", "Running", "runs")
+        up_to_date = Verdict("False", "Running", "runs")
     elif update == "pending":
-        up_to_date = ("False", "Pending", why.message if why is not None else "")
+        up_to_date = Verdict("False", "Pending", why.message if why is not None else "")
     elif update == "error":
-        up_to_date = ("False", "Error", main.status.message)
+        up_to_date = Verdict("False", "Error", main.status.message)
     elif kappfile_error:
-        first = kappfile_error.partition("\n")[0]
-        up_to_date = ("False", "KappfileError", f"the Kappfile has an error: {first}")
+        up_to_date = kappfile_verdict(kappfile_error)
     else:
-        up_to_date = ("True", "Succeeded", "")
-    conditions = set_condition(old.conditions, UP_TO_DATE, *up_to_date, now)
-    if up_to_date[0] != "True":
-        verdict = ("False", "NotUpToDate", up_to_date[2] or "the newest input has not run")
-    elif server is None or (server.status.running is not None and server.status.ready):
-        verdict = ("True", "Ready", "")
+        up_to_date = Verdict("True", "Succeeded")
+    if server is None or (server.status.running is not None and server.status.ready):
+        ready = Verdict("True", "Ready")
     else:
         reason = "NotReady" if server.status.running is not None else "NotRunning"
-        verdict = ("False", reason, server.status.message or "does not run yet")
-    return set_condition(conditions, READY, *verdict, now)
+        ready = Verdict("False", reason, server.status.message or "does not run yet")
+    return conditions_of(old, up_to_date, ready, now, otherwise="the newest input has not run")

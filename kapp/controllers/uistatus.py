@@ -16,7 +16,7 @@ from kapp.api.v1alpha1.kubernetesapply import (
 )
 from kapp.api.v1alpha1.kubernetesapply import READY as APPLY_READY
 from kapp.api.v1alpha1.kubernetesdiscovery import KubernetesDiscovery, Pod
-from kapp.api.v1alpha1.meta import API_VERSION, GROUP, Condition
+from kapp.api.v1alpha1.meta import Condition
 from kapp.api.v1alpha1.uiresource import (
     BUILDS_KEPT,
     READY,
@@ -27,14 +27,15 @@ from kapp.api.v1alpha1.uiresource import (
     UIResourceKubernetes,
     UIResourceLink,
     UIResourceStatus,
-    UIResourceWaiting,
-    UIWaitingOnRef,
 )
-from kapp.controllers.applystatus import (
-    REASON_DRIFTED,
-    current_pods,
-    drift_text,
-    set_condition,
+from kapp.controllers.applystatus import REASON_DRIFTED, current_pods, drift_text
+from kapp.controllers.conditions import set_condition
+from kapp.controllers.uiparts import (
+    Verdict,
+    conditions_of,
+    kappfile_verdict,
+    waiting_for,
+    with_build,
 )
 from kapp.machinery.objects import format_micro_time
 
@@ -75,7 +76,9 @@ def status_of_apply(
         if update == "pending" and not disabled
         else "",
         queued=bool(trigger) and trigger != given.handled_trigger and not disabled,
-        waiting=_waiting(apply) if update == "pending" and not disabled else None,
+        waiting=waiting_for(given.waiting_reason, given.waiting_on)
+        if update == "pending" and given.waiting_reason and not disabled
+        else None,
         endpoint_links=_links(apply),
         k8s_resource_info=_newest(apply, current_pods(pods) or pods),
         disable_status=given.disable_status,
@@ -131,29 +134,25 @@ def _conditions(
     ready = _condition(apply.status.conditions, APPLY_READY)
     state = apply.status.disable_status
     if state is not None and state.disabled:
-        up_to_date = ("False", "Disabled", f"run `kapp enable {apply.name}` to apply it")
+        up_to_date = Verdict("False", "Disabled", f"run `kapp enable {apply.name}` to apply it")
     elif update != "ok":
         # A reason of an input before the newest says nothing of this one.
         known = applied is not None and _UPDATES.get(applied.reason, "pending") == update
         reason = applied.reason if applied is not None and known else "Pending"
         message = apply.status.error or (applied.message if applied is not None and known else "")
         message = message.partition("\n")[0] or "the newest input is not applied yet"
-        up_to_date = ("False", reason, message)
+        up_to_date = Verdict("False", reason, message)
     elif apply.status.drift:
-        up_to_date = ("False", REASON_DRIFTED, drift_text(apply))
+        up_to_date = Verdict("False", REASON_DRIFTED, drift_text(apply))
     elif kappfile_error:
-        first = kappfile_error.partition("\n")[0]
-        up_to_date = ("False", "KappfileError", f"the Kappfile has an error: {first}")
+        up_to_date = kappfile_verdict(kappfile_error)
     else:
-        up_to_date = ("True", "Applied", "")
-    conditions = set_condition(old.conditions, UP_TO_DATE, *up_to_date, now)
-    if up_to_date[0] != "True":
-        verdict = ("False", "NotUpToDate", up_to_date[2] or "the newest input is not applied")
-    elif ready is None:
-        verdict = ("False", "Pending", "")
+        up_to_date = Verdict("True", "Applied")
+    if ready is None:
+        verdict = Verdict("False", "Pending")
     else:
-        verdict = (ready.status, ready.reason, ready.message)
-    return set_condition(conditions, READY, *verdict, now)
+        verdict = Verdict(ready.status, ready.reason, ready.message)
+    return conditions_of(old, up_to_date, verdict, now, otherwise="the newest input is not applied")
 
 
 def _condition(conditions: list[Condition], kind: str) -> Condition | None:
@@ -169,24 +168,7 @@ def _history(old: UIResourceStatus, apply: KubernetesApply) -> list[UIBuildTermi
         start_time=given.last_apply_start_time,
         finish_time=given.last_apply_time,
     )
-    known = old.build_history
-    if known and known[0].finish_time == build.finish_time:
-        return known
-    return [build, *known][:BUILDS_KEPT]
-
-
-def _waiting(apply: KubernetesApply) -> UIResourceWaiting | None:
-    reason = apply.status.waiting_reason
-    if not reason:
-        return None
-    kind = "Cluster" if reason == "waiting-for-cluster" else "UIResource"
-    return UIResourceWaiting(
-        reason=reason,
-        on=[
-            UIWaitingOnRef(group=GROUP, api_version=API_VERSION, kind=kind, name=name)
-            for name in apply.status.waiting_on
-        ],
-    )
+    return with_build(old, build)
 
 
 def _links(apply: KubernetesApply) -> list[UIResourceLink]:
