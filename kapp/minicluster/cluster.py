@@ -24,8 +24,7 @@ from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
 from kapp.minicluster import credentials, protobuf
 from kapp.minicluster.admission import DEFAULT_CLASS, DEFAULT_NAMESPACES, Admission
-from kapp.minicluster.controllers.namespace import NAMESPACES
-from kapp.minicluster.controllers.volumes.claims import CLASSES, PROVISIONER
+from kapp.minicluster.controllers.volumes.claims import PROVISIONER
 from kapp.minicluster.controllers.wiring import add_controllers
 from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.minicluster.kinds import new_scheme
@@ -34,6 +33,7 @@ from kapp.minicluster.node.streams import handlers
 from kapp.minicluster.openapi import KUBERNETES_MINOR
 from kapp.minicluster.persist import Persistence
 from kapp.minicluster.process import CONTEXT_NAME
+from kapp.minicluster.resources import CLASSES, NAMESPACES
 from kapp.minicluster.statedir import StateDirectory
 from kapp.runtime.local import LocalClient
 from kapp.runtime.manager import Manager

@@ -13,7 +13,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     find_condition,
     format_time,
     is_deleting,
@@ -24,12 +23,9 @@ from kapp.machinery.objects import (
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.customresources.serving import FINALIZER, CustomKinds, is_established
+from kapp.minicluster.resources import DEFINITIONS
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import Reflector
-
-DEFINITIONS = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False
-)
 
 _FIRST_LOOK_S = 0.1
 _LAST_LOOK_S = 10.0

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     annotations_of,
     is_deleting,
     key_of,
@@ -31,14 +30,14 @@ from kapp.minicluster.controllers.pods import (
     seconds_until_available,
 )
 from kapp.minicluster.controllers.recorder import Recorder
-from kapp.minicluster.controllers.replicaset import PODS, pod_from
+from kapp.minicluster.controllers.replicaset import pod_from
 from kapp.minicluster.controllers.scheduler import misfit
 from kapp.minicluster.controllers.writes import delete_pod, write_status
 from kapp.minicluster.quantities import scaled
+from kapp.minicluster.resources import DAEMON_SETS, PODS
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import Reflector
 
-DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet", True)
 _GENERATION_LABEL = "pod-template-generation"
 _TOLERATED = (
     ("node.kubernetes.io/not-ready", "NoExecute"),

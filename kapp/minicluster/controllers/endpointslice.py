@@ -13,7 +13,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     controller_reference,
     is_deleting,
     key_of,
@@ -25,11 +24,9 @@ from kapp.machinery.objects import (
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED, is_ready
 from kapp.minicluster.controllers.writes import delete
+from kapp.minicluster.resources import ENDPOINT_SLICES
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import Reflector
-
-SERVICES = Resource("", "v1", "services", "Service", True)
-ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 _MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

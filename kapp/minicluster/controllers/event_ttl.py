@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from kapp.machinery.objects import Object, ObjectKey, metadata_of, parse_time
-from kapp.minicluster.controllers.recorder import EVENTS
 from kapp.minicluster.controllers.writes import delete
+from kapp.minicluster.resources import EVENTS
 from kapp.runtime.client import Client
 
 EVENT_TTL_S = 3600.0

@@ -12,7 +12,6 @@ from typing import Any
 
 from kapp.machinery.objects import (
     Object,
-    Resource,
     annotations_of,
     controller_reference,
     is_deleting,
@@ -23,9 +22,9 @@ from kapp.machinery.objects import (
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.deployment.revisions import template_hash
 from kapp.minicluster.controllers.mirror import Mirror
+from kapp.minicluster.resources import CONTROLLER_REVISIONS
 from kapp.runtime.client import Client, PatchType
 
-CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision", True)
 HASH_LABEL = "controller.kubernetes.io/hash"
 REVISION_LABEL = "controller-revision-hash"
 

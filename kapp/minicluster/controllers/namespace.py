@@ -27,13 +27,10 @@ from kapp.machinery.objects import (
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.defaults.core import FINALIZER
+from kapp.minicluster.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
 from kapp.runtime.client import Client
 
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
-
 _ROOT_CA = "kube-root-ca.crt"
-_SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)
-_CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
 
 _AGAIN_S = 0.2
 """Pods take a while to end; the namespace looks again until they have."""
@@ -83,7 +80,7 @@ class NamespaceReconciler:
     async def _furnish(self, namespace: str) -> None:
         meta = {"name": "default", "namespace": namespace}
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
-        await self._create_missing(_SERVICE_ACCOUNTS, account)
+        await self._create_missing(SERVICE_ACCOUNTS, account)
         if self._root_ca:
             trust = {
                 "apiVersion": "v1",
@@ -91,7 +88,7 @@ class NamespaceReconciler:
                 "metadata": {"name": _ROOT_CA, "namespace": namespace},
                 "data": {"ca.crt": self._root_ca},
             }
-            await self._create_missing(_CONFIG_MAPS, trust)
+            await self._create_missing(CONFIG_MAPS, trust)
 
     async def _create_missing(self, resource: Resource, obj: Object) -> None:
         key = key_of(obj)

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from kapp.errors import KappError
-from kapp.machinery.objects import Object, Resource, format_time, metadata_of, name_of, uid_of
+from kapp.machinery.objects import Object, format_time, metadata_of, name_of, uid_of
 from kapp.machinery.status import ApiError
+from kapp.minicluster.resources import EVENTS
 from kapp.runtime.client import Client, PatchType
 
 _log = logging.getLogger(__name__)
 
-EVENTS = Resource("", "v1", "events", "Event", True)
 
 _REMEMBERED = 4096
 """`maxLruCacheEntries`: how many events a recorder can count on."""

@@ -16,7 +16,6 @@ from kapp.errors import KappError
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     controller_reference,
     format_time,
     is_deleting,
@@ -37,10 +36,9 @@ from kapp.minicluster.controllers.pods import (
     seconds_until_available,
 )
 from kapp.minicluster.controllers.recorder import Recorder
+from kapp.minicluster.controllers.writes import delete, write_status
+from kapp.minicluster.resources import PODS, REPLICA_SETS
 from kapp.runtime.client import Client
-
-PODS = Resource("", "v1", "pods", "Pod", True)
-REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
 
 BURST = 500
 """`BurstReplicas`: pods made or deleted in one go, so that other sets get their turn."""
@@ -105,34 +103,20 @@ class ReplicaSetReconciler:
 
     async def _delete(self, owner: Object, pods: list[Object]) -> None:
         for pod in pods:
-            key = key_of(pod)
             try:
-                await self._client.delete(PODS, key.name, key.namespace, uid=uid_of(pod))
+                await delete(self._client, PODS, pod)
             except ApiError as e:
-                if e.code != 404:
-                    await self._recorder.warning(
-                        owner, "FailedDelete", f"Error deleting: {e.message}"
-                    )
-                    raise
+                await self._recorder.warning(owner, "FailedDelete", f"Error deleting: {e.message}")
+                raise
             self._pods.removed(pod)
-            await self._recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {key.name}")
+            await self._recorder.normal(owner, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
 
     async def _write_status(
         self, owner: Object, pods: list[Object], active: list[Object], failure: KappError | None
     ) -> float | None:
         now = self._now()
         status, again_s = new_status(owner, pods, active, failure, now)
-        old = owner.get("status") or {}
-        if status != old:
-            changed = {**owner, "status": status}
-            try:
-                self._sets.wrote(
-                    await self._client.update(REPLICA_SETS, changed, subresource="status")
-                )
-            except ApiError as e:
-                # Somebody changed it meanwhile: its event wakes this again. Gone: nothing to do.
-                if e.code not in (404, 409):
-                    raise
+        await write_status(self._client, REPLICA_SETS, self._sets, owner, status)
         return again_s
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     find_condition,
     format_time,
     is_deleting,
@@ -30,13 +29,12 @@ from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED
 from kapp.minicluster.controllers.recorder import Recorder
-from kapp.minicluster.controllers.replicaset import PODS
 from kapp.minicluster.controllers.volumes.matching import claims_used, is_bound
 from kapp.minicluster.quantities import parse_quantity
+from kapp.minicluster.resources import PODS
 from kapp.runtime.client import Client, PatchType
 from kapp.runtime.reflector import Reflector
 
-NODES = Resource("", "v1", "nodes", "Node", False)
 SCHEDULER_NAME = "default-scheduler"
 
 _RETRY_S = 30.0

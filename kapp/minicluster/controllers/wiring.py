@@ -8,27 +8,18 @@ from pathlib import Path
 
 from kapp.machinery.objects import ObjectKey, Resource
 from kapp.minicluster.controllers.claims import owner_index
-from kapp.minicluster.controllers.customresources import DEFINITIONS, DefinitionReconciler
+from kapp.minicluster.controllers.customresources import DefinitionReconciler
 from kapp.minicluster.controllers.deployment import DeploymentReconciler
-from kapp.minicluster.controllers.deployment.reconciler import DEPLOYMENTS
 from kapp.minicluster.controllers.endpointslice import (
-    ENDPOINT_SLICES,
-    SERVICES,
     EndpointSliceReconciler,
     namespace_index,
     slice_index,
 )
 from kapp.minicluster.controllers.event_ttl import EventTtlReconciler
 from kapp.minicluster.controllers.mirror import Mirror, no_index
-from kapp.minicluster.controllers.namespace import NAMESPACES, NamespaceReconciler
-from kapp.minicluster.controllers.recorder import EVENTS
-from kapp.minicluster.controllers.replicaset import (
-    PODS,
-    REPLICA_SETS,
-    ReplicaSetReconciler,
-)
-from kapp.minicluster.controllers.scheduler import NODES, SchedulerReconciler, node_index
-from kapp.minicluster.controllers.volumes.claims import CLAIMS
+from kapp.minicluster.controllers.namespace import NamespaceReconciler
+from kapp.minicluster.controllers.replicaset import ReplicaSetReconciler
+from kapp.minicluster.controllers.scheduler import SchedulerReconciler, node_index
 from kapp.minicluster.controllers.wakes import (
     if_unscheduled,
     owner,
@@ -43,6 +34,18 @@ from kapp.minicluster.controllers.wiring_workloads import (
     volumes_and_claims,
 )
 from kapp.minicluster.customresources.serving import CustomKinds
+from kapp.minicluster.resources import (
+    CLAIMS,
+    DEFINITIONS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    EVENTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+)
 from kapp.runtime.client import Client
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.manager import Manager

@@ -7,27 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from kapp.machinery.objects import Object, ObjectKey, key_of
-from kapp.minicluster.controllers.cronjob.reconciler import CRON_JOBS, CronJobReconciler
-from kapp.minicluster.controllers.daemonset import DAEMON_SETS, DaemonSetReconciler
-from kapp.minicluster.controllers.history import (
-    CONTROLLER_REVISIONS,
-    HASH_LABEL,
-    REVISION_LABEL,
-    History,
-)
+from kapp.minicluster.controllers.cronjob.reconciler import CronJobReconciler
+from kapp.minicluster.controllers.daemonset import DaemonSetReconciler
+from kapp.minicluster.controllers.history import HASH_LABEL, REVISION_LABEL, History
 from kapp.minicluster.controllers.job import JobReconciler
-from kapp.minicluster.controllers.job.pods import JOBS, job_name_index
+from kapp.minicluster.controllers.job.pods import job_name_index
 from kapp.minicluster.controllers.mirror import Mirror, controlled_index, no_index
-from kapp.minicluster.controllers.replicaset import PODS
-from kapp.minicluster.controllers.scheduler import NODES
 from kapp.minicluster.controllers.statefulset import StatefulSetReconciler
-from kapp.minicluster.controllers.statefulset.reconciler import STATEFUL_SETS
-from kapp.minicluster.controllers.volumes.claims import (
-    CLAIMS,
-    CLASSES,
-    VOLUMES,
-    ClaimReconciler,
-)
+from kapp.minicluster.controllers.volumes.claims import ClaimReconciler
 from kapp.minicluster.controllers.volumes.matching import (
     claim_user_index,
     claims_used,
@@ -35,6 +22,18 @@ from kapp.minicluster.controllers.volumes.matching import (
 )
 from kapp.minicluster.controllers.volumes.volumes import VolumeReconciler
 from kapp.minicluster.controllers.wakes import controller_called, job_of, node_changed, owner
+from kapp.minicluster.resources import (
+    CLAIMS,
+    CLASSES,
+    CONTROLLER_REVISIONS,
+    CRON_JOBS,
+    DAEMON_SETS,
+    JOBS,
+    NODES,
+    PODS,
+    STATEFUL_SETS,
+    VOLUMES,
+)
 from kapp.runtime.client import Client
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.manager import Manager

@@ -7,7 +7,7 @@ from typing import Any
 from kapp.machinery.objects import Object, Resource, key_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.mirror import Mirror
-from kapp.minicluster.controllers.replicaset import PODS
+from kapp.minicluster.resources import PODS
 from kapp.runtime.client import Client
 
 

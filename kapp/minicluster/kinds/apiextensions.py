@@ -6,8 +6,8 @@ from kapp.machinery.objects import metadata_of
 from kapp.machinery.scheme import Column, Kind
 from kapp.minicluster import openapi
 from kapp.minicluster.columns.cells import NAME
-from kapp.minicluster.controllers.customresources import DEFINITIONS
 from kapp.minicluster.defaults import apiextensions as defaults
+from kapp.minicluster.resources import DEFINITIONS
 from kapp.minicluster.validation import apiextensions as validation
 
 CUSTOM_RESOURCE_DEFINITION = Kind(

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kapp.machinery.objects import Resource, annotations_of
+from kapp.machinery.objects import annotations_of
 from kapp.machinery.status import ApiError
 from kapp.minicluster.node.environment import ConfigMissing
 from kapp.minicluster.node.volumes import empty_directory, prepare_host_path
+from kapp.minicluster.resources import CLAIMS, VOLUMES
 from kapp.runtime.client import Client
-
-_CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True)
-_VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", False)
 
 
 async def claim_path(client: Client, namespace: str, name: str) -> str:
     """The directory of a bound claim, made if need be. Raises ConfigMissing."""
     try:
-        claim = await client.get(_CLAIMS, name, namespace)
+        claim = await client.get(CLAIMS, name, namespace)
         if (claim.get("status") or {}).get("phase") != "Bound":
             raise ConfigMissing(f'persistentvolumeclaim "{name}" is not bound')
-        volume = await client.get(_VOLUMES, claim["spec"]["volumeName"])
+        volume = await client.get(VOLUMES, claim["spec"]["volumeName"])
     except ApiError as error:
         if error.code != 404:
             raise

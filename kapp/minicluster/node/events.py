@@ -14,7 +14,7 @@ from datetime import datetime
 from kapp.aio.supervise import TaskGroup
 from kapp.errors import KappError
 from kapp.machinery.objects import Object, format_time, key_of, uid_of
-from kapp.minicluster.node.resources import EVENTS
+from kapp.minicluster.resources import EVENTS
 from kapp.runtime.client import Client, PatchType
 
 _log = logging.getLogger(__name__)

@@ -34,10 +34,10 @@ from kapp.minicluster.node.events import Recorder
 from kapp.minicluster.node.files import PodFiles, remove_unknown
 from kapp.minicluster.node.podsync import PodSync
 from kapp.minicluster.node.registration import Registration
-from kapp.minicluster.node.resources import CONFIG_MAPS, PODS, SECRETS
 from kapp.minicluster.node.runtime import Runtime, RuntimeFailure
 from kapp.minicluster.node.services import ServiceNetwork
 from kapp.minicluster.node.state import PodState
+from kapp.minicluster.resources import CONFIG_MAPS, PODS, SECRETS
 from kapp.runtime.client import Client, PatchType
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.manager import Manager

@@ -15,7 +15,7 @@ from kapp import __version__
 from kapp.errors import KappError
 from kapp.machinery.objects import Object, format_time
 from kapp.machinery.status import ApiError
-from kapp.minicluster.node.resources import NODES
+from kapp.minicluster.resources import NODES
 from kapp.runtime.client import Client, PatchType
 
 _log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from kapp.aio.supervise import TaskGroup
 from kapp.machinery.objects import Object, key_of, labels_of
-from kapp.minicluster.node.resources import ENDPOINT_SLICES, SERVICES
 from kapp.minicluster.node.runtime import Runtime, RuntimeFailure
+from kapp.minicluster.resources import ENDPOINT_SLICES, SERVICES
 from kapp.runtime.client import Client
 from kapp.runtime.manager import Manager
 from kapp.runtime.reflector import Reflector

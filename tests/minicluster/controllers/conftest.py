@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kapp.machinery.objects import Resource, is_deleting, key_of
+from kapp.machinery.objects import is_deleting, key_of
 from kapp.machinery.registry import Registry
 from kapp.machinery.status import ApiError
 from kapp.machinery.store import Store
@@ -16,18 +16,11 @@ from kapp.minicluster.admission import DEFAULT_NAMESPACES, Admission
 from kapp.minicluster.controllers.wiring import add_controllers
 from kapp.minicluster.customresources.serving import CustomKinds
 from kapp.minicluster.kinds import new_scheme
+from kapp.minicluster.resources import DEPLOYMENTS, EVENTS, NAMESPACES, NODES, PODS
 from kapp.runtime.client import PatchType
 from kapp.runtime.controller import Controller, Source
 from kapp.runtime.local import LocalClient
 from kapp.runtime.manager import Manager
-
-PODS = Resource("", "v1", "pods", "Pod", True)
-NODES = Resource("", "v1", "nodes", "Node", False)
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace", False)
-EVENTS = Resource("", "v1", "events", "Event", True)
-SERVICES = Resource("", "v1", "services", "Service", True)
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True)
-REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet", True)
 
 DEADLINE_S = 30
 

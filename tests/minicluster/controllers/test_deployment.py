@@ -4,9 +4,10 @@ import pytest
 
 from kapp.machinery.objects import find_condition, name_of
 from kapp.machinery.status import ApiError
+from kapp.minicluster.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from kapp.runtime.client import PatchType
 
-from .conftest import DEPLOYMENTS, PODS, REPLICA_SETS, deployment, template
+from .conftest import deployment, template
 
 REVISION = "deployment.kubernetes.io/revision"
 

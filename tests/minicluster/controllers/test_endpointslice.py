@@ -1,6 +1,5 @@
 from kapp.machinery.objects import Resource, name_of
-
-from .conftest import DEPLOYMENTS, SERVICES
+from kapp.minicluster.resources import DEPLOYMENTS, SERVICES
 
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", True)
 

@@ -2,12 +2,10 @@ import pytest
 
 from kapp.machinery.objects import Resource, find_condition
 from kapp.machinery.status import ApiError
+from kapp.minicluster.resources import CONFIG_MAPS, EVENTS, NAMESPACES, NODES, PODS, SERVICES
 from kapp.runtime.client import PatchType
 
-from .conftest import EVENTS, NAMESPACES, NODES, PODS, SERVICES
-
 ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", True)
-CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", True)
 
 
 def pod(name="p", namespace="default", **spec):

@@ -19,7 +19,7 @@ from kapp.machinery.store import Store
 from kapp.minicluster.node.files import PodFiles
 from kapp.minicluster.node.kubelet import NODE_NAME, Node
 from kapp.minicluster.node.logfile import Line, parse_line
-from kapp.minicluster.node.resources import (
+from kapp.minicluster.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
     EVENTS,

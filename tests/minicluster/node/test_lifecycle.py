@@ -6,7 +6,7 @@ import pytest
 
 from kapp.machinery.objects import find_condition
 from kapp.minicluster.node.files import PodFiles
-from kapp.minicluster.node.resources import NODES
+from kapp.minicluster.resources import NODES
 
 from .conftest import Cluster, container, shell, until
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kapp.minicluster.node.resources import ENDPOINT_SLICES, SERVICES
 from kapp.minicluster.node.runtime import Mount, ProcessSpec, Runtime
+from kapp.minicluster.resources import ENDPOINT_SLICES, SERVICES
 
 from .conftest import Cluster, container, host_traces, shell, until
 

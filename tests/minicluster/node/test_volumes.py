@@ -6,8 +6,8 @@ import os
 import pytest
 
 from kapp.minicluster.node.environment import ConfigMissing
-from kapp.minicluster.node.resources import SECRETS
 from kapp.minicluster.node.volumes import File, sub_path, write_atomically
+from kapp.minicluster.resources import SECRETS
 
 from .conftest import Cluster, shell, until
 

@@ -15,7 +15,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     controller_of,
     controller_reference,
     find_condition,
@@ -34,13 +33,11 @@ from kapp.minicluster.controllers.cronjob.schedule import (
     parse_schedule,
 )
 from kapp.minicluster.controllers.job.conditions import finished_at, is_finished
-from kapp.minicluster.controllers.job.pods import JOBS
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.recorder import Recorder
 from kapp.minicluster.controllers.writes import write_status
+from kapp.minicluster.resources import CRON_JOBS, JOBS
 from kapp.runtime.client import Client
-
-CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob", True)
 
 _SLACK_S = 0.1
 """Wake a little after the time, never before it."""

@@ -14,7 +14,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     annotations_of,
     is_deleting,
     key_of,
@@ -27,11 +26,9 @@ from kapp.minicluster.controllers.deployment import revisions, rollout, status
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import PODS_PHASE_ENDED
 from kapp.minicluster.controllers.recorder import Recorder
-from kapp.minicluster.controllers.replicaset import REPLICA_SETS
 from kapp.minicluster.controllers.writes import delete
+from kapp.minicluster.resources import DEPLOYMENTS, REPLICA_SETS
 from kapp.runtime.client import Client, PatchType
-
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment", True)
 
 _DEADLINE_SLACK_S = 1.0
 """Conditions have whole seconds; looking a second after the deadline sees it passed."""

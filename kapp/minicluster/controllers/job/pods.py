@@ -7,7 +7,6 @@ from datetime import datetime
 
 from kapp.machinery.objects import (
     Object,
-    Resource,
     controller_of,
     is_deleting,
     key_of,
@@ -21,10 +20,10 @@ from kapp.minicluster.controllers.job import indexes
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import is_active, is_ready
 from kapp.minicluster.controllers.recorder import Recorder
-from kapp.minicluster.controllers.replicaset import PODS, pod_from
+from kapp.minicluster.controllers.replicaset import pod_from
+from kapp.minicluster.resources import PODS
 from kapp.runtime.client import Client, PatchType
 
-JOBS = Resource("batch", "v1", "jobs", "Job", True)
 FINALIZER = "batch.kubernetes.io/job-tracking"
 NAME_LABEL = "batch.kubernetes.io/job-name"
 

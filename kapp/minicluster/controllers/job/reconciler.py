@@ -24,7 +24,6 @@ from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.job import conditions, indexes
 from kapp.minicluster.controllers.job.conditions import Backoff, Verdict
 from kapp.minicluster.controllers.job.pods import (
-    JOBS,
     JobPods,
     active_pods,
     is_terminating,
@@ -33,6 +32,7 @@ from kapp.minicluster.controllers.job.pods import (
 )
 from kapp.minicluster.controllers.mirror import Mirror
 from kapp.minicluster.controllers.pods import is_ready
+from kapp.minicluster.resources import JOBS
 from kapp.runtime.client import Client
 
 

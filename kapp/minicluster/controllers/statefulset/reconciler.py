@@ -12,7 +12,6 @@ from typing import Any
 from kapp.machinery.objects import (
     Object,
     ObjectKey,
-    Resource,
     is_deleting,
     key_of,
     metadata_of,
@@ -28,7 +27,6 @@ from kapp.minicluster.controllers.pods import (
     seconds_until_available,
 )
 from kapp.minicluster.controllers.recorder import Recorder
-from kapp.minicluster.controllers.replicaset import PODS
 from kapp.minicluster.controllers.statefulset.identity import (
     claims_of,
     new_pod,
@@ -37,12 +35,10 @@ from kapp.minicluster.controllers.statefulset.identity import (
     revision_of,
 )
 from kapp.minicluster.controllers.statefulset.retention import keep_claims
-from kapp.minicluster.controllers.volumes.claims import CLAIMS
 from kapp.minicluster.controllers.writes import delete_pod, write_status
 from kapp.minicluster.quantities import scaled
+from kapp.minicluster.resources import CLAIMS, PODS, STATEFUL_SETS
 from kapp.runtime.client import Client
-
-STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet", True)
 
 
 class StatefulSetReconciler:

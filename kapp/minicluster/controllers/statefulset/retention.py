@@ -10,7 +10,7 @@ from typing import Any
 from kapp.machinery.objects import Object, controller_reference, key_of, metadata_of, uid_of
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.statefulset.identity import claims_of, ordinals
-from kapp.minicluster.controllers.volumes.claims import CLAIMS
+from kapp.minicluster.resources import CLAIMS
 from kapp.runtime.client import Client, PatchType
 
 

@@ -28,12 +28,10 @@ from kapp.minicluster.controllers.volumes.matching import (
     find_volume,
     is_bound,
 )
+from kapp.minicluster.resources import CLAIMS, VOLUMES
 from kapp.runtime.client import Client, PatchType
 from kapp.runtime.reflector import Reflector
 
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True)
-VOLUMES = Resource("", "v1", "persistentvolumes", "PersistentVolume", False)
-CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", False)
 PROVISIONER = "kapp.dev/directory"
 """Of classes whose volumes are directories of the embedded cluster's node."""
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"

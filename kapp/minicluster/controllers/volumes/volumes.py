@@ -20,7 +20,7 @@ from kapp.machinery.objects import (
 )
 from kapp.machinery.status import ApiError
 from kapp.minicluster.controllers.mirror import Mirror
-from kapp.minicluster.controllers.volumes.claims import VOLUMES
+from kapp.minicluster.resources import VOLUMES
 from kapp.runtime.client import Client, PatchType
 
 VOLUME_FINALIZER = "kubernetes.io/pv-protection"
