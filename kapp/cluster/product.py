@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from kapp.runtime.transport import is_loopback
+from kapp.runtime.addresses import is_loopback
 
 EMBEDDED = "kapp-embedded"
 

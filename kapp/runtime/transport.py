@@ -2,8 +2,8 @@
 
 Invariants:
 - Whatever goes wrong is an `ApiError` (the server answered) or `Unreachable` (it did not, or what
-  answered is no API server). No aiohttp exception leaves this file, except from reading a
-  websocket that is open.
+  answered is no API server): see `httperrors.py`. No aiohttp exception leaves this file, except
+  from reading a websocket that is open.
 - One session, without a limit on connections: watches and tunnels each hold one for long.
 - A proxy from the environment is never used for loopback, nor `.netrc` for anything.
 
@@ -13,20 +13,17 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib import request as urllib_request
-from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 
 from kapp.errors import Unreachable
-from kapp.machinery.status import ApiError
+from kapp.runtime.addresses import environment_proxy
+from kapp.runtime.httperrors import error_of, own_errors
 
 # A TCP and TLS handshake that takes longer than this will not succeed.
 CONNECT_TIMEOUT_S = 10.0
@@ -37,32 +34,12 @@ _KEEPALIVE_S = 75.0
 # A peer that vanished without a word is noticed within about 30 s.
 _TCP_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _TCP_USER_TIMEOUT_MS = 30_000
-# An error page is cut to this many characters in a message.
-_ERROR_TEXT_LIMIT = 300
 
 Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
 """Gives the headers that authenticate a request; True asks for fresh ones after a 401."""
 
 Permit = Callable[[], Awaitable[None]]
 """Awaited before a request that may change something; raises to prevent it."""
-
-_REASONS = {
-    400: "BadRequest",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    406: "NotAcceptable",
-    409: "Conflict",
-    410: "Gone",
-    413: "RequestEntityTooLarge",
-    415: "UnsupportedMediaType",
-    422: "Invalid",
-    429: "TooManyRequests",
-    500: "InternalError",
-    503: "ServiceUnavailable",
-    504: "Timeout",
-}
 
 
 class HttpTransport:
@@ -187,11 +164,11 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(
             total=timeout_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
         )
-        with self._errors():
+        with own_errors(self.where):
             response = await self._send(method, path, params, body, headers or {}, timeout)
             async with response:
                 if response.status >= 400:
-                    raise _error_of(response, await response.read())
+                    raise error_of(response, await response.read())
                 yield response
 
     async def ws_connect(
@@ -207,7 +184,7 @@ class HttpTransport:
 
         Raises ApiError when the server answers with anything but an upgrade, Unreachable.
         """
-        with self._errors():
+        with own_errors(self.where):
             for refresh in (False, True):
                 # The kubelet answers upgrades and has no JSON to offer: 406 for our usual Accept.
                 sent = await self._all_headers({"Accept": "*/*"}, refresh=refresh)
@@ -271,73 +248,6 @@ class HttpTransport:
             socket_factory=_open_socket,
         )
 
-    def _errors(self) -> _Errors:
-        return _Errors(self.where)
-
-
-class _Errors:
-    """Turns what aiohttp raises into Unreachable or ApiError, the cause chained."""
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _tb: object) -> None:
-        if isinstance(error, aiohttp.WSServerHandshakeError):
-            reason = _REASONS.get(error.status, "")
-            raise ApiError(
-                error.status, reason, f"{self._where} refused the stream: {error.message}"
-            ) from error
-        if isinstance(error, aiohttp.ClientError | TimeoutError | OSError | ssl_module.SSLError):
-            raise self._unreachable(error) from error
-
-    def _unreachable(self, error: BaseException) -> Unreachable:
-        where = self._where
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            why = getattr(error.certificate_error, "verify_message", "") or str(error)
-            return Unreachable(
-                f"the certificate of {where} is not trusted: {why}",
-                hint="check certificate-authority and server in the kubeconfig",
-            )
-        if isinstance(error, aiohttp.ClientSSLError | ssl_module.SSLError):
-            return Unreachable(f"TLS with {where} failed: {error}")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            why = error.os_error.strerror or str(error.os_error)
-            return Unreachable(f"cannot connect to {where}: {_plain(why)}")
-        if isinstance(error, aiohttp.InvalidURL):
-            return Unreachable(f"{where} is not a usable address: {error}")
-        if isinstance(error, TimeoutError):
-            return Unreachable(f"{where} did not answer in time")
-        return Unreachable(f"the connection to {where} broke: {_plain(str(error))}")
-
-
-def _plain(why: str) -> str:
-    """`Connect call failed ('127.0.0.1', 1)` is Python's way to say refused."""
-    return (
-        "connection refused" if why.startswith("Connect call failed") else why[:1].lower() + why[1:]
-    )
-
-
-def _error_of(response: aiohttp.ClientResponse, body: bytes) -> ApiError:
-    """The Status that a failed answer carries, or one made of its code and text."""
-    code = response.status
-    try:
-        status = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        status = None
-    if isinstance(status, dict) and status.get("kind") == "Status":
-        error = ApiError.from_status(status, code)
-    else:
-        text = " ".join(body.decode(errors="replace").split())[:_ERROR_TEXT_LIMIT]
-        what = text or response.reason or "no explanation"
-        error = ApiError(code, _REASONS.get(code, ""), f"the server answered {code}: {what}")
-    header = response.headers.get("Retry-After", "")
-    if error.retry_after_s is None and header.isdigit():
-        error.retry_after_s = int(header)
-    return error
-
 
 def _open_socket(address: tuple[Any, ...]) -> socket.socket:
     """A TCP socket that notices a peer that is gone without a word (RFC 1122 4.2.3.6)."""
@@ -350,31 +260,3 @@ def _open_socket(address: tuple[Any, ...]) -> socket.socket:
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT_MS)
     return sock
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine by name or address, without a lookup."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def environment_proxy(url: str) -> str:
-    """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for `url`, or "".
-
-    As Go's httpproxy.FromEnvironment, which kubectl uses: loopback is never proxied.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host):
-        return ""
-    proxies = urllib_request.getproxies_environment()
-    proxy = proxies.get(parts.scheme) or ""
-    # Public in CPython, unknown to typeshed.
-    bypass = urllib_request.proxy_bypass_environment  # type: ignore[attr-defined]
-    if not proxy or bypass(f"{host}:{parts.port or 443}", proxies):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"

@@ -12,8 +12,8 @@ from aiohttp import web
 from kapp.errors import Unreachable
 from kapp.machinery.objects import Resource
 from kapp.machinery.status import ApiError, gone, not_found
+from kapp.runtime.addresses import environment_proxy, is_loopback
 from kapp.runtime.client import PatchType
-from kapp.runtime.transport import environment_proxy, is_loopback
 
 from .httpserver import remote, self_signed, serving
 from .scripted import CONFIG_MAPS, config_map
