@@ -9,29 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 _log = logging.getLogger(__name__)
 
 
-def _log_failure(name: str, error: BaseException) -> None:
-    _log.error("a background task failed", extra={"task": name}, exc_info=error)
-
-
 class TaskGroup:
     """Owns background tasks; unlike `asyncio.TaskGroup`, one failure does not stop the others.
 
-    Args:
-        name: prefix of the tasks' names, for debugging.
-        on_error: called with a task's name and its exception, in the event loop. The default logs.
+    Failures are logged. `name` is the prefix of the tasks' names, for debugging.
     """
 
-    def __init__(
-        self, name: str, on_error: Callable[[str, BaseException], None] = _log_failure
-    ) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._on_error = on_error
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -48,7 +39,8 @@ class TaskGroup:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_error(task.get_name(), error)
+            extra = {"task": task.get_name()}
+            _log.error("a background task failed", extra=extra, exc_info=error)
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until the tasks there are have ended by themselves, at most so long."""

@@ -29,7 +29,6 @@ def define(
     short_names: tuple[str, ...] = (),
     columns: tuple[Column, ...] = (),
     check: Callable[[T], Iterable[Cause]] = no_causes,
-    selectable: tuple[str, ...] = (),
     has_status: bool = True,
 ) -> Kind:
     """The kind of the objects that `cls` views.
@@ -39,7 +38,6 @@ def define(
         short_names: What a user may type instead of the plural.
         columns: Columns after NAME, before CREATED AT.
         check: What is wrong with an object whose fields all have the right type.
-        selectable: Field paths for field selectors.
         has_status: Whether status is written separately.
     """
     definitions = definitions_of([cls])
@@ -83,7 +81,6 @@ def define(
         definitions=definitions,
         default=default,
         validate=validate,
-        selectable=selectable,
         has_status=has_status,
         # Resources are named as in Tilt: `web:deployment:shop`, `(Kappfile)`.
         name_rule="path_segment",

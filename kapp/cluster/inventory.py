@@ -168,7 +168,6 @@ class Inventory:
         wanted: Collection[MemberKey],
         *,
         resources: Collection[str] | None = None,
-        on_progress: OnProgress = silent,
     ) -> Removal:
         """Delete members that are not `wanted`; call it when the applies succeeded.
 
@@ -176,7 +175,6 @@ class Inventory:
             wanted: what the whole project wants, of all its resources: an object that moved from
                 one resource to another is wanted.
             resources: only members that these kapp resources applied; None for all.
-            on_progress: told of every deletion.
         """
         surplus, kept = [], []
         for target in await self.members():
@@ -189,7 +187,7 @@ class Inventory:
                 kept.append(Left(display_name(target.obj), why))
             else:
                 surplus.append(target)
-        done = await delete_in_order(self._client, surplus, on_progress=on_progress)
+        done = await delete_in_order(self._client, surplus)
         return Removal(done.deleted, done.left, kept)
 
     async def delete_all(

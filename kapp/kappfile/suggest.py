@@ -20,6 +20,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"did you mean `{match}`?" if match else ""
 
 
-def listing(names: Iterable[str], none: str = "none") -> str:
-    """Names for a message: quoted, separated by commas; `none` if there are no names."""
-    return ", ".join(f"`{name}`" for name in names) or none
+def listing(names: Iterable[str]) -> str:
+    """Names for a message: quoted, separated by commas."""
+    return ", ".join(f"`{name}`" for name in names) or "none"

@@ -49,7 +49,9 @@ class LogStore:
     Args:
         now: wall time, for chunks whose writer gives none.
         budget_bytes: per resource.
-        redact: takes secrets out of whole lines; may be set later.
+
+    Attributes:
+        redact: takes secrets out of whole lines; set by whoever knows them.
     """
 
     def __init__(
@@ -57,9 +59,8 @@ class LogStore:
         *,
         now: Callable[[], datetime],
         budget_bytes: int = BUDGET_BYTES,
-        redact: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self.redact = redact
+        self.redact: Callable[[bytes], bytes] | None = None
         self._now = now
         self._budget = budget_bytes
         self._resources: dict[str, _Resource] = {}

@@ -46,11 +46,11 @@ class Request(msgspec.Struct, frozen=True):
         value = self.query.get(name)
         return value is not None and value.lower() in ("", "1", "t", "true")
 
-    def number(self, name: str, default: int = 0) -> int:
-        """A whole number. Raises ApiError (400)."""
+    def number(self, name: str) -> int:
+        """A whole number, 0 where there is none. Raises ApiError (400)."""
         value = self.query.get(name) or ""
         if not value:
-            return default
+            return 0
         if _WHOLE_NUMBER(value) is None:
             raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax ({name})')
         # Too long for int() means too large as well.

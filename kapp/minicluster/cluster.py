@@ -67,7 +67,6 @@ class Cluster:
     Args:
         directory: where it keeps its state.
         now: wall time.
-        node_mode: "auto", "namespaces" or "processes"; see `Node`.
 
     Attributes:
         server_url: where it is served, once started.
@@ -78,7 +77,6 @@ class Cluster:
         directory: StateDirectory,
         *,
         now: Callable[[], datetime] = _utc_now,
-        node_mode: str = "auto",
     ) -> None:
         self.server_url = ""
         self._directory = directory
@@ -96,7 +94,6 @@ class Cluster:
             LocalClient(self._registry, manager="kubelet"),
             directory.node,
             now=now,
-            mode=node_mode,
             # credentials and objects are none of a pod's business
             hidden=[directory.path],
         )

@@ -21,7 +21,7 @@ from kapp.errors import KappError
 from kapp.machinery.objects import Object, ObjectKey, Resource, key_of
 from kapp.runtime.client import Client
 from kapp.runtime.reflector import ChangeType, Reflector
-from kapp.runtime.workqueue import MAX_DELAY_S, ShutDown, WorkQueue
+from kapp.runtime.workqueue import ShutDown, WorkQueue
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +95,6 @@ class Controller:
         sources: what wakes it.
         workers: how many keys are reconciled at once.
         on_error: see `ErrorHook`. An error is logged once, and again when its text changes.
-        max_delay_s: bound of the retry backoff.
     """
 
     def __init__(
@@ -106,11 +105,10 @@ class Controller:
         *,
         workers: int = 4,
         on_error: ErrorHook | None = None,
-        max_delay_s: float = MAX_DELAY_S,
     ) -> None:
         self.name = name
         self.sources = tuple(sources)
-        self.queue: WorkQueue[ObjectKey] = WorkQueue(max_delay_s=max_delay_s)
+        self.queue: WorkQueue[ObjectKey] = WorkQueue()
         self._reconciler = reconciler
         self._workers = workers
         self._on_error = on_error

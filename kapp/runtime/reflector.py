@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random as _random
+import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import Literal, TypeAlias
@@ -77,7 +77,6 @@ class Reflector:
         field_selector: passed to the server.
         transform: makes the object that is cached from the one received, for instance a smaller
             one; must keep metadata.name, namespace and resourceVersion.
-        random: gives [0, 1), for jitter.
 
     Attributes:
         cache: the objects by key; read-only for everyone else.
@@ -95,7 +94,6 @@ class Reflector:
         field_selector: str = "",
         *,
         transform: Callable[[Object], Object] | None = None,
-        random: Callable[[], float] = _random.random,
     ) -> None:
         self.client = client
         self.resource = resource
@@ -107,7 +105,6 @@ class Reflector:
         self.error = ""
         self.refused = False
         self._transform = transform
-        self._random = random
         self._handlers: list[Handler] = []
         self._health_handlers: list[Callable[[str], None]] = []
         self._indexes: list[Index] = []
@@ -173,7 +170,7 @@ class Reflector:
     def _next_delay_s(self) -> float:
         grown = BASE_DELAY_S * 2.0 ** min(self._failures, 16)
         self._failures += 1
-        return min(grown, MAX_DELAY_S) * (0.5 + self._random() / 2)
+        return min(grown, MAX_DELAY_S) * (0.5 + random.random() / 2)
 
     def _fail(self, error: Exception) -> None:
         self.refused = isinstance(error, ApiError) and error.code in _REFUSALS
@@ -222,7 +219,7 @@ class Reflector:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        timeout_s = int(WATCH_TIMEOUT_S * (1 + self._random()))
+        timeout_s = int(WATCH_TIMEOUT_S * (1 + random.random()))
         started = loop.time()
         heal = loop.call_later(_HEALTHY_WATCH_S, self._healthy)
         self._watch_failed, events = True, 0

@@ -25,7 +25,7 @@ _JSON = {"Content-Type": "application/json"}
 
 
 class RemoteClient:
-    """`kapp.runtime.client.Client` over HTTP(S) or a unix socket, by a transport that it closes."""
+    """`kapp.runtime.client.Client` over HTTP(S), by a transport that it closes."""
 
     def __init__(self, transport: HttpTransport) -> None:
         self.transport = transport
@@ -120,7 +120,9 @@ class RemoteClient:
                     if line:
                         yield self._event(line)
         if b"".join(parts).strip():
-            raise Unreachable(f"the watch of {self.transport.where} broke in the middle of a line")
+            raise Unreachable(
+                f"the watch of {self.transport.base_url} broke in the middle of a line"
+            )
 
     async def create(self, resource: Resource, obj: Object, *, field_manager: str = "") -> Object:
         """See `Client.create`."""
@@ -228,7 +230,7 @@ class RemoteClient:
 
     def _not_an_api_server(self) -> Unreachable:
         return Unreachable(
-            f"what answers at {self.transport.where} does not speak the Kubernetes API",
+            f"what answers at {self.transport.base_url} does not speak the Kubernetes API",
             hint="is a proxy or another server in between?",
         )
 

@@ -46,11 +46,9 @@ class HttpTransport:
     """Requests to one server.
 
     Args:
-        base_url: `https://host:port[/prefix]`; for a unix socket any host, such as
-            `http://localhost`.
+        base_url: `https://host:port[/prefix]`.
         ssl: context for https, or None for the system's trust.
         headers: sent with every request.
-        unix_socket: path of a socket to connect to instead of the URL's host.
         server_hostname: name to verify in the certificate instead of the URL's host.
         proxy: URL of a proxy; "" for what the environment says (never for loopback).
         authorize: see `Authorize`.
@@ -63,18 +61,16 @@ class HttpTransport:
         *,
         ssl: ssl_module.SSLContext | None = None,
         headers: Mapping[str, str] | None = None,
-        unix_socket: str = "",
         server_hostname: str = "",
         proxy: str = "",
         authorize: Authorize | None = None,
         permit: Permit | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self.unix_socket = unix_socket
         self._ssl = ssl
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._server_hostname = server_hostname or None
-        self._proxy = "" if unix_socket else proxy or environment_proxy(base_url)
+        self._proxy = proxy or environment_proxy(base_url)
         self._authorize = authorize
         self._permit = permit
         self._session: aiohttp.ClientSession | None = None
@@ -82,15 +78,10 @@ class HttpTransport:
         self._closed = False
 
     @property
-    def where(self) -> str:
-        """The server's address, for messages."""
-        return self.unix_socket or self.base_url
-
-    @property
     def session(self) -> aiohttp.ClientSession:
         """The session; made at first use, because it belongs to the running loop."""
         if self._closed:
-            raise Unreachable(f"the connection to {self.where} is closed")
+            raise Unreachable(f"the connection to {self.base_url} is closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
@@ -164,7 +155,7 @@ class HttpTransport:
         timeout = aiohttp.ClientTimeout(
             total=timeout_s, sock_connect=CONNECT_TIMEOUT_S, sock_read=silence_s
         )
-        with own_errors(self.where):
+        with own_errors(self.base_url):
             response = await self._send(method, path, params, body, headers or {}, timeout)
             async with response:
                 if response.status >= 400:
@@ -184,7 +175,7 @@ class HttpTransport:
 
         Raises ApiError when the server answers with anything but an upgrade, Unreachable.
         """
-        with own_errors(self.where):
+        with own_errors(self.base_url):
             for refresh in (False, True):
                 # The kubelet answers upgrades and has no JSON to offer: 406 for our usual Accept.
                 sent = await self._all_headers({"Accept": "*/*"}, refresh=refresh)
@@ -239,8 +230,6 @@ class HttpTransport:
         return {"proxy": self._proxy or None, "server_hostname": self._server_hostname}
 
     def _connector(self) -> aiohttp.BaseConnector:
-        if self.unix_socket:
-            return aiohttp.UnixConnector(self.unix_socket, limit=0)
         return aiohttp.TCPConnector(
             limit=0,
             ssl=self._ssl if self._ssl is not None else True,

@@ -1,4 +1,4 @@
-"""A small HTTP server on an ephemeral loopback port (or a unix socket) that answers as told."""
+"""A small HTTP server on an ephemeral loopback port that answers as told."""
 
 import ipaddress
 import ssl
@@ -17,21 +17,16 @@ from kapp.server.http import end
 
 
 @asynccontextmanager
-async def serving(handler, *, ssl_context=None, unix_socket=""):
+async def serving(handler, *, ssl_context=None):
     """Every request goes to `handler(request)`; yields the base URL."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        if unix_socket:
-            await web.UnixSite(runner, unix_socket).start()
-            yield "http://localhost"
-        else:
-            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context)
-            await site.start()
-            port = runner.addresses[0][1]
-            yield f"{'https' if ssl_context else 'http'}://127.0.0.1:{port}"
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context).start()
+        port = runner.addresses[0][1]
+        yield f"{'https' if ssl_context else 'http'}://127.0.0.1:{port}"
     finally:
         await end(runner)
 

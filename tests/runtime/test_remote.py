@@ -3,8 +3,6 @@
 import asyncio
 import json
 import ssl
-import tempfile
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -305,20 +303,6 @@ async def test_a_refused_websocket_is_an_api_error():
 
 async def ok(request):
     return web.json_response({"kind": "ConfigMap", "metadata": {"name": "over the socket"}})
-
-
-async def test_over_a_unix_socket():
-    with tempfile.TemporaryDirectory() as directory:
-        path = str(Path(directory) / "s")
-        async with (
-            serving(ok, unix_socket=path) as url,
-            remote(url, unix_socket=path) as client,
-        ):
-            found = await client.get(CONFIG_MAPS, "a", "default")
-        assert found["metadata"]["name"] == "over the socket"
-        async with remote("http://localhost", unix_socket=f"{path}-none") as client:
-            with pytest.raises(Unreachable, match=r"cannot connect to .*-none: no such file"):
-                await client.get(CONFIG_MAPS, "a", "default")
 
 
 async def test_over_tls_with_its_own_authority_and_name(tmp_path):

@@ -349,9 +349,9 @@ class Runtime:
         made.setblocking(False)
         return made
 
-    async def listen(self, address: str, port: int, *, datagram: bool = False) -> socket.socket:
-        """A listening TCP socket (or bound UDP socket) inside the node's network."""
-        _, received = await self._ask("listen", address=address, port=port, datagram=datagram)
+    async def listen(self, address: str, port: int) -> socket.socket:
+        """A listening TCP socket inside the node's network."""
+        _, received = await self._ask("listen", address=address, port=port)
         made = socket.socket(fileno=received[0])
         made.setblocking(False)
         return made

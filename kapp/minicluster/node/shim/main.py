@@ -207,15 +207,12 @@ class Shim:
         return {"descriptors": [made.detach()]}
 
     def op_listen(self, request: Request, _: list[int]) -> Request:
-        """A socket that listens in the node's network: address, port, datagram (bound only)."""
-        kind = socket.SOCK_DGRAM if request.get("datagram") else socket.SOCK_STREAM
-        made = socket.socket(socket.AF_INET, kind)
+        """A socket that listens in the node's network: address, port."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            if kind == socket.SOCK_STREAM:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind((request["address"], request["port"]))
-            if kind == socket.SOCK_STREAM:
-                made.listen(128)
+            made.listen(128)
         except OSError:
             made.close()
             raise
