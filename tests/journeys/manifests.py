@@ -24,6 +24,18 @@ data: {{value: {value}}}
 """
 
 
+def podless(name: str) -> str:
+    """The spec of a Deployment without pods, which ends its manifest."""
+    return f"""\
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec: {{containers: [{{name: c, image: "busybox:1.36"}}]}}
+"""
+
+
 def python_workload(
     code: str,
     *,

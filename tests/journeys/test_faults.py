@@ -11,6 +11,7 @@ from pathlib import Path
 from kapp.minicluster import process
 
 from .conftest import Project, Up, eventually
+from .manifests import config_map, podless
 from .proxy import Fault, Proxy, Request
 
 # How long the cluster is away; longer by KAPP_TEST_AWAY_S.
@@ -23,21 +24,11 @@ def _write(project: Project, *names: str, value: str = "one", settings: str = ""
         project.write(
             f"{name}.yaml",
             f"""\
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: {name}}}
-data: {{value: {value}}}
----
+{config_map(name, value)}\
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: {name}, annotations: {{value: {value}}}}}
-spec:
-  replicas: 0
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec: {{containers: [{{name: c, image: "busybox:1.36"}}]}}
-""",
+{podless(name)}""",
         )
     lines = [settings, *(f"k8s_yaml('{name}.yaml')" for name in names)]
     lines += [f"k8s_resource('{name}', objects=['{name}:configmap'])" for name in names]

@@ -17,6 +17,7 @@ import pytest
 
 from .conftest import Project, eventually
 from .ledger import Api, Ledger
+from .manifests import podless
 from .nursery import Command, Nursery
 
 KILLS = int(os.environ.get("KAPP_TEST_KILLS", "8"))
@@ -37,14 +38,7 @@ kind: {short}
 metadata: {{name: {name}, namespace: {namespace}{labels}}}
 """
     if short == "Deployment":
-        text += f"""
-spec:
-  replicas: 0
-  selector: {{matchLabels: {{app: {name}}}}}
-  template:
-    metadata: {{labels: {{app: {name}}}}}
-    spec: {{containers: [{{name: c, image: "busybox:1.36"}}]}}
-"""
+        text += podless(name)
     elif short == "Service":
         text += f"spec: {{selector: {{app: {name}}}, ports: [{{port: 80}}]}}\n"
     elif short in ("ConfigMap", "Secret"):

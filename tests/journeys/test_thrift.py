@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from .conftest import Project, eventually, free_port, page
-from .manifests import server
+from .manifests import podless, server
 from .proxy import Proxy, Request
 
 SAVES = 5
@@ -22,13 +22,7 @@ def deployment(mark: str) -> str:
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: web, annotations: {{mark: "{mark}"}}}}
-spec:
-  replicas: 0
-  selector: {{matchLabels: {{app: web}}}}
-  template:
-    metadata: {{labels: {{app: web}}}}
-    spec: {{containers: [{{name: c, image: "busybox:1.36"}}]}}
-"""
+{podless("web")}"""
 
 
 def _is_applied(project: Project, mark: str) -> bool:
