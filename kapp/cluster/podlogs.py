@@ -114,9 +114,13 @@ class PodLog:
                 read_to_end = True
                 self._tell(self._cursor.remark)
             except ApiError as error:
-                if error.code in (404, 410) or (error.code == 400 and was_ended):
-                    return  # the pod is gone; or its container never ran
-                if error.code != 400:  # 400: the container has not started yet
+                # 400: the container has not started yet
+                too_early = error.code == 400 or _is_unknown_to_the_kubelet(error)
+                if error.code in (404, 410) and not too_early:
+                    return  # the pod is gone
+                if error.code == 400 and was_ended:
+                    return  # its container never ran
+                if not too_early:
                     self._tell(error.one_line())
             except KappError as error:
                 self._tell(error.one_line())
@@ -171,7 +175,7 @@ class PodLog:
                     self._cursor.adopt(branch)
                     yield batch
             except ApiError as error:
-                if error.code not in (400, 404):
+                if error.code not in (400, 404) or _is_unknown_to_the_kubelet(error):
                     raise
                 there = False  # there was none, or it is gone
             tries -= 1
@@ -207,3 +211,13 @@ class PodLog:
         if error != self._error:
             self._error = error
             self._on_error(error)
+
+
+def _is_unknown_to_the_kubelet(error: ApiError) -> bool:
+    """Whether it is the pod's kubelet that does not know the pod, and not the API server.
+
+    For a second after its start it knows none (pkg/kubelet/server/server.go, getContainerLogs), nor
+    a pod that it was given just now. The API server passes the 404 on as one about the subresource
+    (k8s.io/apimachinery, NewGenericServerResponse); of a pod that is gone it says so itself.
+    """
+    return error.code == 404 and error.details.get("kind") == "pods/log"

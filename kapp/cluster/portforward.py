@@ -24,7 +24,6 @@ from kapp.cluster.dial import dial
 from kapp.cluster.podstream import (
     ConnectWebsocket,
     PodForbidden,
-    PodGone,
     PodStream,
     StreamBroken,
     StreamReceiver,
@@ -38,8 +37,9 @@ from kapp.wire import channels
 _log = logging.getLogger(__name__)
 
 _HOLD_FIRST_S = 0.1
-_HOLD_MOST_S = 1.0
-"""How long a failed dial speaks for the next ones; doubles from the first to the most."""
+_HOLD_MOST_S = 0.5
+"""How long a failed dial speaks for the next ones; doubles from the first to the most. By so much a
+connection may come later than the pod can be reached again."""
 
 _REWARM_MOST_S = 5.0
 """Between attempts to replace a tunnel that broke while nobody was connected."""
@@ -228,9 +228,11 @@ class PodDialer:
                 try:
                     await self._usable_tunnel(None)
                     return
-                except (PodGone, PodForbidden):
+                except PodForbidden:
                     return
                 except KappError:
+                    # PodGone too: kubelets that start know no pod yet; the owner closes the
+                    # dialer of a pod that is gone
                     continue
         finally:
             self._rewarming = False

@@ -172,6 +172,7 @@ class FakeLog:
         self.more = asyncio.Event()
         self.ended = False
         self.status = 0
+        self.details: dict[str, str] = {}
         self.unknown_previous = 0
         self.requests: list[dict[str, str]] = []
         self.transports: set[asyncio.Transport] = set()
@@ -196,10 +197,8 @@ class FakeLog:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(dict(request.query))
         if self.status:
-            return web.json_response(
-                {"kind": "Status", "status": "Failure", "message": "no", "code": self.status},
-                status=self.status,
-            )
+            body = {"kind": "Status", "status": "Failure", "message": "no", "code": self.status}
+            return web.json_response({**body, "details": self.details}, status=self.status)
         since = request.query.get("sinceTime", "")
         from_ns = timestamp_ns(since.encode()) if since else 0
         if "previous" in request.query:
@@ -316,6 +315,25 @@ async def test_a_container_that_starts_later(log: FakeLog) -> None:
 async def test_a_pod_that_is_gone_ends_it(log: FakeLog) -> None:
     log.status = 404
     assert await Following(log).wait() == b""
+    log.details = {"name": "p", "kind": "pods"}
+    assert await Following(log).wait() == b""
+
+
+async def test_a_kubelet_that_was_restarted_and_does_not_know_its_pods_yet(log: FakeLog) -> None:
+    log.write(b"one")
+    following = Following(log)
+    await until(lambda: following.data == b"one\n")
+    log.status, log.details = 404, {"name": "p", "kind": "pods/log"}
+    asked = len(log.requests)
+    log.cut()
+    await until(lambda: len(log.requests) > asked + 1)
+    log.write(b"two")
+    log.status = 0
+    await until(lambda: following.data == b"one\ntwo\n")
+    log.status = 404
+    log.cut()
+    following.gone = True
+    assert await following.wait() == b"one\ntwo\n"
 
 
 async def test_a_container_that_never_ran(log: FakeLog) -> None:
