@@ -2,7 +2,8 @@
 
 A proxy between kapp and the cluster is the network: it cuts what is open, passes nothing on, or is
 away. Somebody asks all the time meanwhile, so that parked connections are there as well; what they
-see is counted. The leak of a thousand connections is counted in the kernel's tables.
+see is counted. The leak of a thousand connections is counted in the kernel's tables. On the cluster
+of tests/realcluster its API server and its kubelet are restarted as well, with no proxy between.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import http.client
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.figures import Figure, main
@@ -18,6 +20,8 @@ from benchmarks.world import free_port, world
 from tests.journeys.manifests import server
 from tests.journeys.proxy import Fault, Proxy, Request
 from tests.journeys.steady import Steady
+from tests.realcluster.layout import Run
+from tests.realcluster.restart import RESTARTABLE, restart
 
 ROUNDS = 5
 LONG_S = 5.0
@@ -28,6 +32,13 @@ _DEADLINE_S = 60.0
 
 def measure(kubeconfig: Path | None) -> list[Figure]:
     """Every cause, some times."""
+    figures = _through_a_proxy(kubeconfig)
+    if kubeconfig is not None and kubeconfig.resolve() == Run.of_machine().kubeconfig:
+        figures += _restarts(kubeconfig)
+    return figures
+
+
+def _through_a_proxy(kubeconfig: Path | None) -> list[Figure]:
     port = free_port()
     with world(kubeconfig) as here, contextlib.ExitStack() as stack:
         proxy = Proxy(here.directory.parent, str(here.kubeconfig))
@@ -45,17 +56,27 @@ def measure(kubeconfig: Path | None) -> list[Figure]:
         figures = []
         with steady.asking(new=2, kept=1):
             for name, cause in _CAUSES.items():
-                took = [_after(cause, proxy, port) for _ in range(ROUNDS)]
-                print(name, *(f"{one:.2f}" for one in took), flush=True)
-                figures.append(
-                    Figure(f"forward answers after {name}, worst", max(took), "s", _BUDGET_S)
-                )
-        failures = steady.failures
-        for failure in failures[:10]:
-            print(f"failed: {failure}")
-        figures.append(Figure("requests meanwhile", len(steady.requests), "requests"))
-        figures.append(Figure("of them refused, reset or cut", len(failures), "requests", 0))
-        return [*figures, *_leaks(engine, proxy, port)]
+                figures.append(_worst(name, partial(cause, proxy), port))
+        return [*figures, *_seen(steady), *_leaks(engine, proxy, port)]
+
+
+def _restarts(kubeconfig: Path) -> list[Figure]:
+    """From the moment at which the program says that it is well."""
+    port = free_port()
+    with world(kubeconfig) as here:
+        here.save("web.yaml", server("one"))
+        here.save("Kappfile", f"k8s_yaml('web.yaml')\nport_forward('web', {port})\n")
+        with here.up():
+            _answered(port)
+            steady = Steady(port)
+            figures = []
+            with steady.asking(new=2, kept=1):
+                for program in RESTARTABLE:
+                    for crash in (True, False):
+                        how = "crashed" if crash else "was restarted"
+                        cause = partial(restart, Run.of_machine(), program, crash=crash)
+                        figures.append(_worst(f"{program} {how}", cause, port))
+            return [*figures, *_seen(steady, "through restarts")]
 
 
 def _cut(proxy: Proxy) -> None:
@@ -92,9 +113,27 @@ _CAUSES: dict[str, Callable[[Proxy], None]] = {
 }
 
 
-def _after(cause: Callable[[Proxy], None], proxy: Proxy, port: int) -> float:
+def _worst(name: str, cause: Callable[[], object], port: int) -> Figure:
+    """Of some times."""
+    took = [_after(cause, port) for _ in range(ROUNDS)]
+    print(name, *(f"{one:.2f}" for one in took), flush=True)
+    return Figure(f"forward answers after {name}, worst", max(took), "s", _BUDGET_S)
+
+
+def _seen(steady: Steady, when: str = "meanwhile") -> list[Figure]:
+    """What those who asked saw."""
+    failures = steady.failures
+    for failure in failures[:10]:
+        print(f"failed: {failure}")
+    return [
+        Figure(f"requests {when}", len(steady.requests), "requests"),
+        Figure("of them refused, reset or cut", len(failures), "requests", 0),
+    ]
+
+
+def _after(cause: Callable[[], object], port: int) -> float:
     """Seconds from the end of `cause` to the answer of a connection that was made after it."""
-    cause(proxy)
+    cause()
     ended = time.perf_counter()
     _answered(port)
     took = time.perf_counter() - ended

@@ -1,5 +1,6 @@
-"""`python -m tests.realcluster start | stop | check [PYTEST ARGUMENTS…] | check-if-possible`.
+"""`python -m tests.realcluster start | stop | restart NAME | check [PYTEST…] | check-if-possible`.
 
+`restart` ends kube-apiserver or kubelet, and returns when another one answers in its place.
 Ends with 77 where this machine lacks what a cluster needs; `check-if-possible` says so in a frame
 and ends with 0 instead.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import lifecycle, requirements, suite
+from . import lifecycle, requirements, restart, suite
 from .layout import Cache, Run
 
 
@@ -19,6 +20,8 @@ def main(arguments: list[str]) -> int:
     if command == "stop":
         lifecycle.stop(Run.of_machine())
         return 0
+    if command == "restart" and len(rest) == 1 and rest[0] in restart.RESTARTABLE:
+        return _restart(rest[0])
     if command not in ("start", "check", "check-if-possible"):
         print(__doc__, file=sys.stderr)
         return 2
@@ -45,6 +48,16 @@ def main(arguments: list[str]) -> int:
 def _start() -> str:
     given = os.environ.get("KAPP_TEST_KUBECONFIG", "")
     return given or str(lifecycle.start(Cache.of_user(), Run.of_machine()))
+
+
+def _restart(name: str) -> int:
+    try:
+        away_s = restart.restart(Run.of_machine(), name)
+    except lifecycle.ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{name} answers again after {away_s:.1f} s")
+    return 0
 
 
 def _say_in_a_frame(lacking: list[str]) -> None:

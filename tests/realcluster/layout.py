@@ -98,6 +98,10 @@ class Run:
         """Where containerd answers the kubelet and ctr."""
         return self.path("containerd.sock")
 
+    def restart_request(self, program: str) -> Path:
+        """While it exists, the end of a program is wanted, and another is started in its place."""
+        return self.path("restart", program)
+
     def log(self, program: str) -> Path:
         """What a program has written, both streams."""
         return self.path("log", f"{program}.log")

@@ -34,7 +34,7 @@ class ClusterError(Exception):
 
 def is_running(run: Run) -> bool:
     """Whether a cluster runs whose start was completed."""
-    return run.kubeconfig.exists() and any(one.is_running for one in _processes(run))
+    return run.kubeconfig.exists() and any(one.is_running for one in processes_of(run))
 
 
 def prepare(cache: Cache) -> None:
@@ -52,7 +52,7 @@ def start(cache: Cache, run: Run) -> Path:
     Raises ClusterError when it does not become ready; nothing is left of it then but its logs.
     """
     prepare(cache)
-    with _machine_lock(run):
+    with machine_lock(run):
         if is_running(run):
             return run.kubeconfig
         _remove(run)
@@ -71,14 +71,14 @@ def start(cache: Cache, run: Run) -> Path:
 
 def stop(run: Run) -> None:
     """End the cluster and remove all it made; nothing happens if there is none."""
-    with _machine_lock(run):
+    with machine_lock(run):
         _remove(run)
     run.root.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _write_files(cache: Cache, run: Run) -> Plan:
     run.root.mkdir(mode=0o700)
-    for name in ("log/pods", "volume-plugins"):
+    for name in ("log/pods", "volume-plugins", "restart"):
         run.path(name).mkdir(parents=True)
     plan = Plan.make(run, cache.binaries, packages.folder(cache), images.archive(cache))
     plan.write(run.path("plan.json"))
@@ -173,7 +173,7 @@ def _remember(run: Run, processes: list[Process]) -> None:
     run.path("processes.json").write_text(json.dumps(values))
 
 
-def _processes(run: Run) -> list[Process]:
+def processes_of(run: Run) -> list[Process]:
     """The outer process, and the first of the namespaces."""
     try:
         values = json.loads(run.path("processes.json").read_text())
@@ -184,7 +184,7 @@ def _processes(run: Run) -> list[Process]:
 
 def _remove(run: Run) -> None:
     # unshare's end ends its child, and the child's end everything else (pid_namespaces(7)).
-    processes = _processes(run)
+    processes = processes_of(run)
     for process in processes:
         process.kill()
     for process in processes:
@@ -231,6 +231,6 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _machine_lock(run: Run) -> AbstractContextManager[None]:
-    """One start or stop at a time on this machine."""
+def machine_lock(run: Run) -> AbstractContextManager[None]:
+    """One start, stop or restart at a time on this machine."""
     return _lock(run.root.with_suffix(".lock"))

@@ -40,11 +40,20 @@ class Process:
         found = (Process.of(int(pid)) for pid in pids)
         return [one for one in found if one is not None]
 
-    def kill(self) -> None:
-        """End it at once, if it still runs."""
+    @property
+    def name(self) -> str:
+        """The file name of the program that it was started as; "" if it has ended."""
+        try:
+            command = Path(f"/proc/{self.pid}/cmdline").read_bytes() if self.is_running else b""
+        except (FileNotFoundError, ProcessLookupError):
+            command = b""
+        return Path(command.split(b"\0")[0].decode()).name
+
+    def kill(self, signal_number: int = signal.SIGKILL) -> None:
+        """Send it a signal, by default the one that ends it at once; if it still runs."""
         if self.is_running:
             try:
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, signal_number)
             except ProcessLookupError:
                 return
 

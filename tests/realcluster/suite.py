@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import build, lifecycle
@@ -26,32 +27,40 @@ _TESTS = (
     # No cluster is in it, but a helm that is no stand-in.
     "tests/kappfile/test_helm.py",
 )
+# What restarts programs of the cluster: nothing else may use it meanwhile, and it must be this one.
+_RESTARTS = ("tests/journeys/test_cluster_restarts.py",)
 # More than two compete with the cluster for the machine.
 _WORKERS = ("--numprocesses=2", "--dist=worksteal")
 
 
 def run_tests(arguments: list[str]) -> int:
-    """Run them with pytest and more of its arguments; returns its exit code.
+    """Run them with pytest, or what its `arguments` name; returns its exit code.
 
-    A cluster that was running stays; one that was started for this is removed.
+    The code is the first that is not 0. A cluster that was running stays; one that was started for
+    this is removed.
     """
     given = os.environ.get("KAPP_TEST_KUBECONFIG", "")
     if given:
-        return _pytest(Path(given), arguments)
+        return _pytest(Path(given), arguments or (*_WORKERS, *_TESTS))
     run = Run.of_machine()
     was_running = lifecycle.is_running(run)
     try:
         cache = Cache.of_user()
         kubeconfig = lifecycle.start(cache, run)
-        return _pytest(kubeconfig, arguments, KAPP_TEST_HELM=str(build.ensure_helm(cache)))
+        helm = str(build.ensure_helm(cache))
+        if arguments:
+            return _pytest(kubeconfig, arguments, KAPP_TEST_HELM=helm)
+        first = _pytest(kubeconfig, (*_WORKERS, *_TESTS), KAPP_TEST_HELM=helm)
+        second = _pytest(kubeconfig, _RESTARTS)
+        return first or second
     finally:
         if not was_running:
             lifecycle.stop(run)
 
 
-def _pytest(kubeconfig: Path, arguments: list[str], **more: str) -> int:
+def _pytest(kubeconfig: Path, arguments: Sequence[str], **more: str) -> int:
     # The node is as slow as the rest of the machine: a test's limit is for what hangs.
-    options = ["--timeout=180", *(arguments or (*_WORKERS, *_TESTS))]
+    options = ["--timeout=180", *arguments]
     environment = {**os.environ, "KAPP_TEST_KUBECONFIG": str(kubeconfig), **more}
     command = [sys.executable, "-m", "pytest", *options]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode

@@ -2,7 +2,8 @@
 
 Run as `python -m tests.realcluster.supervisor PLAN` by `lifecycle`, below unshare(1). When it ends,
 for whatever reason, the kernel kills every process of the namespace and drops every mount: that is
-how nothing of the cluster can outlive it. It ends when one of the programs ends.
+how nothing of the cluster can outlive it. It ends when one of the programs ends, unless that was
+asked for (`restart.py`): then the program is started again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._running: dict[int, str] = {}
+        self._commands: dict[str, list[str]] = {}
 
     def run(self) -> int:
         """Bring the cluster up, then reap until one of its programs ends; returns an exit code."""
@@ -61,6 +63,7 @@ class Supervisor:
             _mount("--bind", self._plan.configuration(f"sysctl/{name}"), f"/proc/sys/{name}")
 
     def _start(self, name: str, command: list[str]) -> None:
+        self._commands[name] = command
         with self._plan.files().log(name).open("ab") as output:
             process = subprocess.Popen(
                 command,
@@ -86,10 +89,16 @@ class Supervisor:
 
     def _note_the_end(self, pid: int, status: int) -> None:
         """Programs run for ever; what else ends here is an orphan that found its new parent."""
-        name = self._running.get(pid)
-        if name is not None:
-            code = os.waitstatus_to_exitcode(status)
+        name = self._running.pop(pid, None)
+        if name is None:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        request = self._plan.files().restart_request(name)
+        if not request.exists():
             raise SystemExit(f"{name} ended with {code}; its log says why")
+        print(f"{name} ended with {code}, as was asked for; starting it again", flush=True)
+        request.unlink()
+        self._start(name, self._commands[name])
 
 
 def _mount(*arguments: str) -> None:
