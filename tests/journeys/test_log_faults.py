@@ -43,7 +43,7 @@ def test_restarts_rollouts_cuts_and_an_api_server_that_is_away(
             project.write("web.yaml", printer(f"{number + 1}"))
             eventually(lambda number=number: pods(project) == [f"{number + 1}"])
             proxy.hold_logs(False)
-            eventually(lambda number=number: printed.read().over(f"{number}") == 1)
+            eventually(lambda number=number: printed.read().over(f"{number}") == 2)
             eventually(lambda number=number: printed.read().instances(f"{number + 1}") == 2)
     assert "…" not in output.read_text(errors="replace")
 
@@ -58,7 +58,7 @@ def test_pods_that_take_each_others_name(project: Project) -> None:
         for number in range(2 * ROUNDS):
             eventually(lambda number=number: printed.read().instances(f"{number}") == 2)
             project.write("web.yaml", printer(f"{number + 1}", kind="StatefulSet"))
-            eventually(lambda number=number: printed.read().over(f"{number}") == 1)
+            eventually(lambda number=number: printed.read().over(f"{number}") == 2)
     assert "…" not in output.read_text(errors="replace")
 
 
