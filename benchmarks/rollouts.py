@@ -1,7 +1,8 @@
 """Steady requests to a forward through rollouts, pod deletions, late listeners, flipping probes.
 
 A pod serves while a watch of the benchmark's own shows it Ready and not being deleted, and once its
-program says that it listens. A request may wait as long as no pod served, plus 250 ms.
+program says that it listens. A request may wait as long as no pod served, plus 250 ms. The programs
+finish what they were asked before they end, as web servers do.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, main, median
 from benchmarks.world import World, free_port, world
-from tests.journeys.manifests import server
+from tests.journeys import manifests
 from tests.journeys.steady import Request, Steady
 
 ROLLOUTS = 20
@@ -25,6 +27,9 @@ LATE = 2
 FLIPS_S = 12.0
 _INTERVAL_S = 0.01
 _PHASE_S = 120.0
+_EXCESS_MS = 250.0
+
+server = partial(manifests.server, drains=True)
 
 
 class Serving:
@@ -183,6 +188,8 @@ def _figures(
             if first is not None and page.startswith("v") and page != "v0":
                 first_bytes.append(max(first.ended - ready, 0.0))
     worst.sort(key=lambda one: -one[0])
+    too_long = sum(more * 1000 > _EXCESS_MS for more, _ in worst)
+    print(f"{too_long} requests waited more than {_EXCESS_MS:.0f} ms too long")
     for more, request in worst[:5]:
         print(f"{more:.3f} s too long: {request} (after {request.started - began:.1f} s)")
     print("Ready to first byte, s:", *(f"{one:.3f}" for one in first_bytes))
@@ -193,7 +200,12 @@ def _figures(
     return [
         Figure("requests through rollouts and deletions", len(requests), "requests"),
         Figure("of them refused, reset or cut short", len(failures), "requests", budget=0),
-        Figure("longest wait beyond the time without a pod", worst[0][0] * 1000, "ms", budget=250),
+        Figure(
+            "longest wait beyond the time without a pod",
+            worst[0][0] * 1000,
+            "ms",
+            budget=_EXCESS_MS,
+        ),
         Figure("kept connections that a pod ended", web.reopened + one.reopened, "connections"),
         Figure(
             f"pod Ready to first byte, median of {len(first_bytes)} rollouts",

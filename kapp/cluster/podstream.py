@@ -121,7 +121,13 @@ _NOT_RUNNING = re.compile(
     r"not running|is not in running state|container not found|sandbox|network namespace .* closed",
     re.IGNORECASE,
 )
+_ENDED = re.compile(r"broken pipe", re.IGNORECASE)
 _PREFIX = re.compile(r"^error forwarding port \d+ to pod [^,]*, uid ?: ?", re.IGNORECASE)
+
+
+def says_that_the_pod_has_ended(text: str) -> bool:
+    """Whether an error stream's text is about what was sent after the pod's own end, in order."""
+    return _ENDED.search(text) is not None
 
 
 def refusal(text: str, port: int, pod: str) -> KappError:

@@ -108,7 +108,7 @@ class Splice(asyncio.Protocol):
                 if self.stream is not None:
                     self._commit_upload_later(self.stream)
         if self.stream is not None:
-            self.stream.write(data)
+            self._write(self.stream, data)
 
     def eof_received(self) -> bool:
         """The client has sent all; or is gone, which looks the same until something is sent."""
@@ -270,6 +270,19 @@ class Splice(asyncio.Protocol):
             self.commit()
         else:
             self._commit_upload_later(stream, waited_s)
+
+    def _write(self, stream: PodStream, data: bytes) -> None:
+        """To a pod that is being stopped, in two: the second tells whether its program has ended.
+
+        containerd tells of the end of a pod's direction only a second later, or once a write to it
+        fails; the first write after the end succeeds, and makes the next one fail (tcp(7), EPIPE).
+        Source: portForward in containerd's internal/cri/server/sandbox_portforward_linux.go.
+        """
+        backend = self.backend
+        if self._committed and backend is not None and not self._forward.is_staying(backend):
+            stream.write(data[:-1])
+            data = data[-1:]
+        stream.write(data)
 
     # -- called by the pod's side
 

@@ -20,6 +20,7 @@ from kapp.cluster.podstream import (
     StreamBroken,
     StreamReceiver,
     refusal,
+    says_that_the_pod_has_ended,
 )
 from kapp.wire import spdy
 
@@ -176,6 +177,8 @@ class TunnelStream(PodStream):
 
     def _failure(self) -> KappError | None:
         text = self._error_text.decode("utf-8", "replace")
+        if self._any_data and says_that_the_pod_has_ended(text):
+            return None
         return refusal(text, self.port, self._tunnel.pod) if text else None
 
     def _tell_end(self) -> None:

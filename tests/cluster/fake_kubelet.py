@@ -35,6 +35,8 @@ class FakeKubelet:
         self.tunnels = True  # knows the tunnel protocol
         self.queue_size = 0  # messages held for a pod that does not read; 0: any number
         self.status = 0  # answer handshakes with this code instead
+        # containerd: at the pod's end, wait so long for the client's, or for a write to fail
+        self.ends_both_after_s = 0.0
         self.answer_after_s = 0.0  # each frame of a tunnel leaves so late
         self.hang_channels = False  # never answer a handshake for the older protocol
         self.dials: list[str] = []  # protocols of the handshakes that succeeded
@@ -188,19 +190,28 @@ class TunnelServer:
             with suppress(ConnectionError):
                 while chunk := await reader.read(64 * 1024):
                     await self.send(lambda chunk=chunk: self.session.data(data, chunk))
+            if self.kubelet.ends_both_after_s:
+                await asyncio.wait([upload], timeout=self.kubelet.ends_both_after_s)
+                text = upload.result() if upload.done() else b""
+                if text:
+                    await self.send(lambda: self.session.data(error, text))
             await self.send(lambda: self.session.data(data, b"", fin=True))
-            await upload
+            if not self.kubelet.ends_both_after_s:
+                await upload
         finally:
             upload.cancel()
             writer.close()
             await self.send(lambda: self.session.data(error, b"", fin=True))
 
-    async def upload(self, data: int, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+    async def upload(self, data: int, writer: asyncio.StreamWriter) -> bytes:
+        try:
             while chunk := await self.inbound[data].get():
                 writer.write(chunk)
                 await writer.drain()
             writer.write_eof()
+        except ConnectionError:
+            return b"error forwarding port 80: write tcp4 127.0.0.1:1->127.0.0.1:80: broken pipe"
+        return b""
 
 
 async def serve_channels(

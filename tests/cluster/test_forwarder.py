@@ -502,6 +502,31 @@ async def test_a_pod_that_is_being_stopped_closes_without_a_word(world: World) -
     assert await asking == b"b got hello\n"
 
 
+async def test_a_request_to_a_program_that_has_ended_is_not_held(world: World) -> None:
+    """On containerd the end of a pod's direction is told only with that of the client's."""
+    ended = asyncio.Event()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"one\n")
+        await ended.wait()
+
+    await world.run_pod("a", serve_one)
+    world.kubelet.ends_both_after_s = 30.0
+    world.forwarder.set_backends([pod("a")])
+    await world.forward()
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(b"hello\n")
+    assert await reader.readline() == b"one\n"
+    world.forwarder.set_backends([pod("a", ready=False, deleting=True), pod("b")])
+    ended.set()
+    await asyncio.sleep(0.1)  # the kubelet knows; nobody tells kapp
+    writer.write(b"hello again\n")
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_a_port_in_use_is_said_and_taken_over(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -75,19 +75,28 @@ spec:
 
 
 _SERVER = """\
-import http.server, os, signal, sys, time
+import http.server, os, signal, sys, threading, time
 page, delay, flip = os.environ["PAGE"], float(os.environ["DELAY"]), float(os.environ["FLIP"])
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 time.sleep(delay)
+stopping, connections = threading.Event(), set()
 
 class Page(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def handle(self):
+        connections.add(self)
+        super().handle()
+        connections.discard(self)
+
     def do_GET(self):
         good = self.path != "/ready" or not flip or time.monotonic() // flip % 2
         body = f"{page} {os.environ['HOSTNAME']} {since:.6f}".encode()
-        head = f"HTTP/1.1 {200 if good else 503} -\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n"
-        self.wfile.write(head.encode() + body)
+        head = f"HTTP/1.1 {200 if good else 503} -\\r\\nContent-Length: {len(body)}\\r\\n"
+        if stopping.is_set():
+            head += "Connection: close\\r\\n"
+            self.close_connection = True
+        self.wfile.write(head.encode() + b"\\r\\n" + body)
 
     def log_message(self, form, *args):
         pass
@@ -95,7 +104,15 @@ class Page(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("", 8000), Page)
 since = time.monotonic()
 print("serving", page, flush=True)
-server.serve_forever()
+threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+if os.environ["DRAINS"]:
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+stopping.wait()
+server.shutdown()
+server.server_close()
+patience = time.monotonic() + 2
+while connections and time.monotonic() < patience:
+    time.sleep(0.005)
 """
 
 
@@ -107,11 +124,13 @@ def server(
     probe: bool = True,
     delay_s: float = 0,
     flip_s: float = 0,
+    drains: bool = False,
 ) -> str:
     """A Deployment that answers with its page, its pod's name, and since when it listens.
 
     It begins to listen `delay_s` after its start (by the machine's monotonic clock); its readiness
-    changes every `flip_s`. On SIGTERM it ends at once, whatever it is doing.
+    changes every `flip_s`. On SIGTERM it ends at once, whatever it is doing; one that `drains`
+    finishes what it was asked, as web servers do.
     """
     strategy = "Recreate" if recreate else "RollingUpdate"
     readiness = "{httpGet: {path: /ready, port: 8000}, periodSeconds: 1, failureThreshold: 1}"
@@ -126,6 +145,7 @@ env:
 - {{name: PAGE, value: "{page}"}}
 - {{name: DELAY, value: "{delay_s}"}}
 - {{name: FLIP, value: "{flip_s}"}}
+- {{name: DRAINS, value: "{"yes" if drains else ""}"}}
 ports: [{{containerPort: 8000}}]
 """
         + (f"readinessProbe: {readiness}\n" if probe else ""),
