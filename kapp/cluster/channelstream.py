@@ -13,7 +13,15 @@ from collections.abc import Callable
 import aiohttp
 
 from kapp.aio.supervise import TaskGroup, cancel
-from kapp.cluster.podstream import Buffer, Dispose, PodStream, StreamBroken, StreamReceiver, refusal
+from kapp.cluster.podstream import (
+    Buffer,
+    Dispose,
+    PodStream,
+    StreamBroken,
+    StreamReceiver,
+    refusal,
+    says_that_the_pod_has_ended,
+)
 from kapp.cluster.wswriter import WebsocketWriter
 from kapp.errors import KappError
 from kapp.wire.channels import ChannelError, ForwardChannels, ForwardFailure
@@ -30,6 +38,7 @@ class ChannelStream(PodStream):
 
     Args:
         ws: a websocket to `…/portforward?ports=PORT`.
+        opened_at: when its websocket was asked for, by the loop's clock.
         dispose: runs what closes the websocket, to its end.
         on_end: told when it is over, for whatever reason.
     """
@@ -42,6 +51,7 @@ class ChannelStream(PodStream):
         receiver: StreamReceiver,
         tasks: TaskGroup,
         *,
+        opened_at: float,
         dispose: Dispose,
         on_end: Callable[[ChannelStream], None],
     ) -> None:
@@ -58,7 +68,7 @@ class ChannelStream(PodStream):
         self._reading = asyncio.Event()
         self._reading.set()
         self._ended_by_us = False
-        self._opened_at = asyncio.get_running_loop().time()
+        self.opened_at = opened_at
         self._heard_at = 0.0
         self._linger: asyncio.TimerHandle | None = None
         self._over = False
@@ -105,10 +115,11 @@ class ChannelStream(PodStream):
                 message = await self._ws.receive()
                 if message.type is aiohttp.WSMsgType.BINARY:
                     event = self._channels.receive(message.data)
-                    if self.accepted_after_s is None and self._channels.open:
-                        self.accepted_after_s = asyncio.get_running_loop().time() - self._opened_at
+                    if self.accepted_at is None and self._channels.open:
+                        self.accepted_at = asyncio.get_running_loop().time()
                     if isinstance(event, ForwardFailure):
-                        error = refusal(event.message, self.port, self._pod)
+                        if not (self._heard_at and says_that_the_pod_has_ended(event.message)):
+                            error = refusal(event.message, self.port, self._pod)
                         break
                     if event is not None:
                         self._heard_at = asyncio.get_running_loop().time()

@@ -24,6 +24,9 @@ from kapp.cluster.podlogcursor import LogBatch, LogCursor
 from kapp.errors import KappError
 from kapp.machinery.status import ApiError
 
+_START_S = 15.0
+"""A kubelet that has started knows its pods within a second or some; this is where it is busy."""
+
 _RETRY_FIRST_S = 0.1
 _RETRY_MOST_S = 5.0
 """Between requests: a container that is just starting is asked for again soon, one that the server
@@ -103,6 +106,7 @@ class PodLog:
         Raises nothing: what goes wrong is told to `on_error` and tried again.
         """
         delay_s = _RETRY_FIRST_S
+        unknown_since = 0.0
         while True:
             # What has ended before the request is sent is in its answer whole
             was_ended = self._ended()
@@ -111,16 +115,20 @@ class PodLog:
                 async for batch in self._read():
                     delay_s = _RETRY_FIRST_S
                     yield batch
-                read_to_end = True
+                read_to_end, unknown_since = True, 0.0
                 self._tell(self._cursor.remark)
             except ApiError as error:
-                # 400: the container has not started yet
-                too_early = error.code == 400 or _is_unknown_to_the_kubelet(error)
-                if error.code in (404, 410) and not too_early:
+                unknown = _is_unknown_to_the_kubelet(error)
+                if error.code in (404, 410) and not unknown:
                     return  # the pod is gone
                 if error.code == 400 and was_ended:
                     return  # its container never ran
-                if not too_early:
+                now = asyncio.get_running_loop().time()
+                unknown_since = (unknown_since or now) if unknown else 0.0
+                too_early = error.code == 400 or (unknown and now - unknown_since < _START_S)
+                if unknown and not too_early and was_ended:
+                    return  # nobody has its log
+                if not too_early:  # 400: the container has not started yet
                     self._tell(error.one_line())
             except KappError as error:
                 self._tell(error.one_line())

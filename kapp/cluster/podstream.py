@@ -41,7 +41,7 @@ class PodRefused(ClusterError):
 
 
 class PodGone(ClusterError):
-    """There is no such pod; it will not come back under this name with the same uid."""
+    """The server knows no such pod: it is gone, or its kubelet has just started."""
 
 
 class PodForbidden(ClusterError):
@@ -90,9 +90,12 @@ class PodStream(ABC):
     port: int
     """In the pod."""
 
-    accepted_after_s: float | None = None
-    """How long the other end took to answer in any way; None until it has. It is alive then, but
-    the pod may still refuse."""
+    opened_at: float
+    """When it was asked for, by the loop's clock."""
+
+    accepted_at: float | None = None
+    """When the other end answered in any way; None until it has. It is alive then, but the pod may
+    still refuse."""
 
     @abstractmethod
     def write(self, data: Buffer) -> None:
@@ -153,7 +156,7 @@ def connect_failure(error: BaseException, pod: str) -> KappError:
         error = ApiError(error.status, "", error.message)
     if isinstance(error, ApiError):
         if error.code == 404:
-            return PodGone(f"pod {pod} does not exist any more")
+            return PodGone(f"pod {pod} is gone, or its node does not know it yet")
         if error.code in (401, 403):
             return PodForbidden(
                 f"forwarding ports of pod {pod} is forbidden",

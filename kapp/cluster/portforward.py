@@ -242,6 +242,7 @@ class PodDialer:
     async def _open_channel(self, port: int, receiver: StreamReceiver) -> PodStream:
         self._raise_held()
         self._raise_closed()
+        opened_at = asyncio.get_running_loop().time()
         try:
             ws = await self._connect(f"{self._path}?ports={port}", (channels.V4,))
         except ApiError as error:
@@ -259,6 +260,7 @@ class PodDialer:
             port,
             receiver,
             self._tasks,
+            opened_at=opened_at,
             dispose=self._dispose,
             on_end=self._channel_ended,
         )

@@ -18,9 +18,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from kapp.cluster.prepare import DOWN_POLICY_ANNOTATION, is_same_set
-from kapp.cluster.targets import Target
+from kapp.cluster.targets import Target, find
+from kapp.cluster.targets import delete as delete_object
 from kapp.machinery.objects import Object, annotations_of, display_name, key_of, metadata_of, uid_of
-from kapp.machinery.status import ApiError
 from kapp.runtime.client import Client, PatchType
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -32,7 +32,6 @@ _HELD_BY_OTHERS = frozenset(
     {"Namespace", "CustomResourceDefinition", "PersistentVolumeClaim", "PersistentVolume"}
 )
 _RESTART_MANAGER = "kapp-restart"
-_NOT_FOUND = 404
 
 
 def is_made_anew(obj: Object, *, force: bool) -> bool:
@@ -79,17 +78,11 @@ class Rerun:
         anew = is_made_anew(target.obj, force=self._force)
         if not anew and target.resource.kind not in _RESTARTABLE:
             return
-        namespace, name = key_of(target.obj)
-        try:
-            live = await self._client.get(target.resource, name, namespace)
-            if anew and delete and is_same_set(live, target.obj):
-                await self._client.delete(
-                    target.resource, name, namespace, propagation="Background", uid=uid_of(live)
-                )
-        except ApiError as error:
-            if error.code != _NOT_FOUND:
-                raise
+        live = await find(self._client, target)
+        if live is None:
             return
+        if anew and delete and is_same_set(live, target.obj):
+            await delete_object(self._client, target, live, "Background")
         if not anew:
             self._before[display_name(target.obj)] = live
 

@@ -36,8 +36,8 @@ PARK_S = 30.0
 _COMMIT_LEAST_S = 0.05
 _COMMIT_MOST_S = 0.3
 _COMMIT_ROUND_TRIPS = 20
-"""A pod that refuses does so a round trip after its stream was accepted: a large upload is its
-after so many of what that took, within these bounds. All that time the upload waits."""
+"""A pod that refuses does so a round trip after its stream was accepted: a large upload is its so
+many times as long after that as the acceptance took, within these bounds. Until then it waits."""
 
 _BACKOFF_FIRST_S = 0.03
 _BACKOFF_MOST_S = 0.2
@@ -198,8 +198,6 @@ class Splice(asyncio.Protocol):
             error = await self._attempt(backend)
             if self._committed:
                 return
-            if isinstance(error, TunnelBlocked):
-                continue  # a new tunnel is there already
             if error is None:
                 # From a pod that is being stopped it says nothing about the next one.
                 empty_closes += self._forward.is_staying(backend)
@@ -212,6 +210,8 @@ class Splice(asyncio.Protocol):
                 # it was a pod's until now: the client's patience begins again
                 waiting_since = self._loop.time()
                 deadline = waiting_since + PARK_S
+            if isinstance(error, TunnelBlocked):
+                continue  # a new tunnel is there already
             failed.add(backend.uid)
             self._forward.failed(backend, error, self._loop.time() - waiting_since)
             if self._client_ended and not self._kept_bytes:
@@ -258,18 +258,20 @@ class Splice(asyncio.Protocol):
             self._forward.counts_changed()
         return error
 
-    def _commit_upload_later(self, stream: PodStream, waited_s: float = 0.0) -> None:
-        look = self._commit_upload
-        self._loop.call_later(_COMMIT_LEAST_S, look, stream, waited_s + _COMMIT_LEAST_S)
+    def _commit_upload_later(self, stream: PodStream) -> None:
+        self._loop.call_later(_COMMIT_LEAST_S, self._commit_upload, stream)
 
-    def _commit_upload(self, stream: PodStream, waited_s: float) -> None:
+    def _commit_upload(self, stream: PodStream) -> None:
         if self.stream is not stream or self._committed or self._closed:
             return
-        answer_s = stream.accepted_after_s
-        if answer_s is not None and waited_s >= min(_COMMIT_ROUND_TRIPS * answer_s, _COMMIT_MOST_S):
-            self.commit()
-        else:
-            self._commit_upload_later(stream, waited_s)
+        accepted_at = stream.accepted_at
+        if accepted_at is not None:
+            wait_s = _COMMIT_ROUND_TRIPS * (accepted_at - stream.opened_at)
+            wait_s = min(max(wait_s, _COMMIT_LEAST_S), _COMMIT_MOST_S)
+            if self._loop.time() - accepted_at >= wait_s:
+                self.commit()
+                return
+        self._commit_upload_later(stream)
 
     def _write(self, stream: PodStream, data: bytes) -> None:
         """To a pod that is being stopped, in two: the second tells whether its program has ended.

@@ -23,7 +23,10 @@ class Target(NamedTuple):
 
 
 async def find(client: Client, target: Target) -> Object | None:
-    """The object as it is in the cluster, or None. Raises ApiError (but no 404), Unreachable."""
+    """The object as it is in the cluster; None if it, or its kind, is not there (yet).
+
+    Raises ApiError (but no 404), Unreachable.
+    """
     namespace, name = key_of(target.obj)
     try:
         return await client.get(target.resource, name, namespace)

@@ -8,7 +8,9 @@ Invariants:
   byte received is an answer, since a busy server may delay pings.
 - SPDY here has no flow control, so a stream whose user does not read is held back in memory first,
   then by not reading the tunnel at all. A tunnel with such a stream is *congested*: new
-  connections are not put behind it. Pings are not judged while kapp itself does not read.
+  connections are not put behind it. When the reading stops, those that were asked nothing yet, or
+  what may be asked twice, and have no answer are broken with TunnelBlocked, to be tried again
+  beside it; others wait for the slow one. Pings are not judged while kapp itself does not read.
 - A stream hears `stream_lost` exactly once, unless its user aborted it.
 - Bytes that nobody reads in the pod block one of the server's five frame workers for good
   (github.com/moby/spdystream, `Connection.Serve`: a frame goes to worker `stream id % 5`, which
@@ -53,8 +55,10 @@ CONGESTED_BYTES = 256 * 1024
 
 _HELD_ALONE_BYTES = 1024 * 1024
 _HELD_AMONG_OTHERS_BYTES = 16 * 1024 * 1024
+_HELD_BEFORE_ANSWERS_BYTES = 64 * 1024 * 1024
 """Held back for one stream before the tunnel is not read any more: as little as keeps the pipe
-full where that hurts nobody, more where other connections would wait for the slow one."""
+full where that hurts nobody, more where other connections would wait for the slow one, most where
+one's answer is on the way behind it."""
 
 _FRAME_WORKERS = 5
 """See the module's text."""
@@ -199,7 +203,11 @@ class Tunnel:
 
     def held_changed(self, stream: TunnelStream) -> None:
         """Called by a stream when it holds more or less data back."""
-        limit = _HELD_ALONE_BYTES if len(self._open) == 1 else _HELD_AMONG_OTHERS_BYTES
+        limit = _HELD_ALONE_BYTES
+        if len(self._open) > 1:
+            limit = _HELD_AMONG_OTHERS_BYTES
+            if any(one.waits_for_an_answer for one in self._open):
+                limit = _HELD_BEFORE_ANSWERS_BYTES
         if stream.held > limit:
             self._slow.add(stream)
         elif stream.held <= limit // 2:
@@ -357,5 +365,5 @@ class Tunnel:
     def _become_suspect(self) -> None:
         self._suspect = True
         error = StreamBroken(f"the tunnel to pod {self.pod} does not answer")
-        for stream in [s for s in self._open if s.accepted_after_s is None]:
+        for stream in [s for s in self._open if s.accepted_at is None]:
             stream.lost(error)

@@ -1,9 +1,10 @@
 """One connection in a tunnel: a data stream and an error stream, paired by their request id.
 
 Rules of the server side (k8s.io/kubelet/pkg/cri/streaming/portforward/httpstream.go): text on the
-error stream means that the connection failed; both streams are closed when the forwarding is over,
-the error stream first. Some servers close both at the pod's end and still take what the client
-sends; so the client's direction is given up only once it has been quiet after that.
+error stream means that the connection failed, or that the pod had ended it before the client did;
+both streams are closed when the forwarding is over, the error stream first. Some servers close both
+at the pod's end and still take what the client sends; so the client's direction is given up only
+once it has been quiet after that.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ _SURELY_TAKEN_BYTES = 64 * 1024
 """Of an upload: what sockets buffer. A pod that ends first has not necessarily taken more."""
 
 
+_SAFE_METHODS = (b"GET ", b"HEAD ", b"OPTIONS ")
+_METHOD_BYTES = max(map(len, _SAFE_METHODS))
+
+
 class TunnelStream(PodStream):
     """Made by `Tunnel.open`; `receive`, `accept`, `reset_by_peer` and `lost` are the tunnel's."""
 
@@ -60,9 +65,10 @@ class TunnelStream(PodStream):
         self.sent = 0  # bytes written, ever
         self.first_write = 0  # which of the tunnel's writes was the first with its bytes; 0: none
         self.last_write = 0  # and the last that was of it at all
+        self._first_bytes = b""  # that were written
         self._tunnel = tunnel
         self._backlog: deque[memoryview] = deque()
-        self._opened_at = asyncio.get_running_loop().time()
+        self.opened_at = asyncio.get_running_loop().time()
         self._reading_paused = False
         self._any_data = False
         self._ended_by_us = False
@@ -79,12 +85,28 @@ class TunnelStream(PodStream):
 
     @property
     def replayable(self) -> bool:
-        """Whether nothing has come from the pod, so that another may still be asked."""
-        return not (self._any_data or self._ended_by_pod) and self.sent <= REPLAY_BYTES
+        """Whether the connection may be made anew though nothing is wrong with it.
+
+        Nothing has come from the pod, and nothing was asked that could take effect twice: nothing
+        at all, or a request by a method that is safe (RFC 9110, 9.2.1).
+        """
+        harmless = self._first_bytes.startswith(_SAFE_METHODS) or not self.sent
+        return harmless and not self._answered and self.sent <= REPLAY_BYTES
+
+    @property
+    def waits_for_an_answer(self) -> bool:
+        """Whether the pod was sent something and has not begun to answer."""
+        return self.sent > 0 and not self._answered
+
+    @property
+    def _answered(self) -> bool:
+        return self._any_data or self._ended_by_pod
 
     def write(self, data: Buffer) -> None:
         """See PodStream."""
         if not (self._over or self._ended_by_us) and data:
+            if not self.sent:
+                self._first_bytes = bytes(data[:_METHOD_BYTES])
             self.sent += len(data)
             self.last_write = self._tunnel.next_write()
             self.first_write = self.first_write or self.last_write
@@ -117,18 +139,15 @@ class TunnelStream(PodStream):
     def abort(self) -> None:
         """See PodStream."""
         if not self._over:
-            self._tunnel.send(
-                self._tunnel.session.rst_stream(self.data_id),
-                self._tunnel.session.rst_stream(self.error_id),
-            )
+            self._release()
             self._end()
 
     # -- called by the tunnel
 
     def accept(self, stream_id: int) -> None:
         """The server took the data or the error stream."""
-        if stream_id == self.data_id and self.accepted_after_s is None:
-            self.accepted_after_s = asyncio.get_running_loop().time() - self._opened_at
+        if stream_id == self.data_id and self.accepted_at is None:
+            self.accepted_at = asyncio.get_running_loop().time()
             if self._timer is not None:
                 self._timer.cancel()
 
@@ -233,8 +252,10 @@ class TunnelStream(PodStream):
 
     def _release(self) -> None:
         """Reset what is still open, so that the server's side is freed too."""
-        if not self._ended_by_us:
-            self._tunnel.send(self._tunnel.session.rst_stream(self.data_id))
+        self._tunnel.send(
+            self._tunnel.session.rst_stream(self.data_id),
+            self._tunnel.session.rst_stream(self.error_id),
+        )
 
     def _end(self) -> None:
         self._over = True

@@ -6,8 +6,11 @@ Source: Unquote in strconv/quote.go of Go.
 from __future__ import annotations
 
 import re
+import sys
 
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
+_LARGEST_BYTE = 0xFF
+_SURROGATES = range(0xD800, 0xE000)
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.)|$)", re.DOTALL
 )
@@ -27,6 +30,8 @@ def unquote(quoted: str) -> str:
         if digits := byte or short or long:
             return _character(int(digits, 16))
         if octal:
+            if int(octal, 8) > _LARGEST_BYTE:
+                raise ValueError(f"not the number of a byte: {escape[0]}")
             return _character(int(octal, 8))
         if char == quote:
             return quote
@@ -38,7 +43,6 @@ def unquote(quoted: str) -> str:
 
 
 def _character(code: int) -> str:
-    try:
-        return chr(code)
-    except OverflowError as error:
-        raise ValueError(f"no character has the number {code}") from error
+    if code > sys.maxunicode or code in _SURROGATES:
+        raise ValueError(f"no character has the number {code}")
+    return chr(code)

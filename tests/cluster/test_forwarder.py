@@ -422,18 +422,20 @@ async def test_a_slow_reader_beside_a_fast_one(world: World) -> None:
 
 
 async def test_who_waits_for_an_answer_is_not_stopped_by_a_slow_reader(world: World) -> None:
-    asked = asyncio.Event()
+    asked: list[bytes] = []
     full = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (await reader.readline()) == b"flood\n":
+        request = await reader.readline()
+        if request == b"flood\n":
             with suppress(TimeoutError):
                 while True:
                     writer.write(bytes(65536))
                     await asyncio.wait_for(writer.drain(), 0.5)
             full.set()
             await writer.drain()
-        asked.set()
+            return
+        asked.append(request)
         await full.wait()
         writer.write(b"at last\n")
 
@@ -441,12 +443,16 @@ async def test_who_waits_for_an_answer_is_not_stopped_by_a_slow_reader(world: Wo
     await world.forward()
     world.forwarder.set_backends([pod("a")])
     _, slow = await asyncio.open_connection("127.0.0.1", world.port)
-    waiting = asyncio.create_task(world.ask())
-    await asked.wait()
+    waiting = asyncio.create_task(world.ask(b"GET / HTTP/1.0\n"))
+    other = asyncio.create_task(world.ask(b"POST / HTTP/1.0\n"))
+    await until(lambda: len(asked) == 2)
     slow.write(b"flood\n")
     await full.wait()
     assert await waiting == b"at last\n"
+    assert not other.done()
     slow.transport.abort()
+    assert await other == b"at last\n"
+    assert sorted(asked) == [b"GET / HTTP/1.0\n"] * 2 + [b"POST / HTTP/1.0\n"]
 
 
 async def test_a_parked_client_that_leaves_is_dropped(world: World) -> None:

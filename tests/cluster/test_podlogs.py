@@ -12,6 +12,7 @@ from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kapp.cluster import podlogs as podlogs_module
 from kapp.cluster.podlogcursor import MAX_LINE_BYTES, LogCursor, timestamp_ns
 from kapp.cluster.podlogs import PodLog
 from kapp.runtime.transport import HttpTransport
@@ -334,6 +335,17 @@ async def test_a_kubelet_that_was_restarted_and_does_not_know_its_pods_yet(log: 
     log.cut()
     following.gone = True
     assert await following.wait() == b"one\ntwo\n"
+
+
+async def test_a_kubelet_that_never_comes_to_know_its_pod(
+    log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podlogs_module, "_START_S", 0.0)
+    log.status, log.details = 404, {"name": "p", "kind": "pods/log"}
+    following = Following(log)
+    await until(lambda: following.errors)
+    log.ended = True
+    assert await following.wait() == b""
 
 
 async def test_a_container_that_never_ran(log: FakeLog) -> None:

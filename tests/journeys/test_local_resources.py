@@ -110,7 +110,7 @@ def test_a_server_gates_restarts_logs_and_ends(served: Project, port: int) -> No
     assert said.index("serving one") < said.index("serving two")
     assert "serving two" in up.output
     assert "Running   true" in project.get("cmds")
-    assert "web:runtime" in project.get("session", "-o", "json")
+    eventually(lambda: "web:runtime" in project.get("session", "-o", "json"))
 
     project.run("trigger", "web")
     eventually(lambda: processes(project) != second and page(port) == "two")
