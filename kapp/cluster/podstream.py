@@ -97,6 +97,15 @@ class PodStream(ABC):
     """When the other end answered in any way; None until it has. It is alive then, but the pod may
     still refuse."""
 
+    @property
+    def replayable(self) -> bool:
+        """Whether the connection may be made anew though nothing is wrong with it.
+
+        Nothing has come from the pod, and nothing was asked that could take effect twice: nothing
+        at all, or a request by a method that is safe (RFC 9110, 9.2.1).
+        """
+        return False
+
     @abstractmethod
     def write(self, data: Buffer) -> None:
         """Send, or buffer; the receiver's `pause_writing` says when to stop."""

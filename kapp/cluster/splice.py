@@ -18,6 +18,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from kapp.cluster.forwardchoice import Backend
+from kapp.cluster.podside import PodSide
 from kapp.cluster.podstream import (
     REPLAY_BYTES,
     Buffer,
@@ -54,6 +55,11 @@ _EMPTY_CLOSES = 2
 """A pod that closes without a byte may be stopping, and is then tried again this often; or it may
 mean it, and is then believed. (One that takes data and never answers gets it this often again.)"""
 
+_LEAVING_S = 0.15
+"""A pod that is being stopped may have taken a connection just before it ceased to listen, which
+containerd tells a second later (see `_write`). Without an answer by then it is asked anew, once.
+"""
+
 _IDLE_CLOSE_S = 5.0
 """A close without a byte in either direction after this is an idle timeout, and meant."""
 
@@ -63,14 +69,15 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Splice(asyncio.Protocol):
-    """The client's side. The pod's side is `_PodSide`, one for each attempt."""
+    """The client's side. The pod's side is `PodSide`, one for each attempt."""
 
     def __init__(self, forward: ForwardState) -> None:
         self.backend: Backend | None = None
         self.stream: PodStream | None = None
         self._pod_paused = False
+        self._left: set[str] = set()  # uids of pods that were left without an answer, as they leave
         self._forward = forward
-        self._side: _PodSide | None = None
+        self._side: PodSide | None = None
         self._loop = asyncio.get_running_loop()
         self._client: asyncio.Transport | None = None
         self._kept: list[Buffer] = []
@@ -234,7 +241,7 @@ class Splice(asyncio.Protocol):
     async def _attempt(self, backend: Backend) -> KappError | None:
         """Give the connection to `backend`; returns once it answered, or with why it did not."""
         self._outcome = self._loop.create_future()
-        self._side = _PodSide(self)
+        self._side = PodSide(self)
         self._pod_paused = False
         try:
             stream = await self._forward.open(backend, self._side)
@@ -252,11 +259,20 @@ class Splice(asyncio.Protocol):
         self._judge_client_reading()
         if self._kept_bytes > REPLAY_BYTES:
             self._commit_upload_later(stream)
+        if not (self._forward.is_staying(backend) or backend.uid in self._left):
+            self._loop.call_later(_LEAVING_S, self._leave, stream, backend)
         error = await self._outcome
         if not self._committed:
             self._side = self.stream = self.backend = None
             self._forward.counts_changed()
         return error
+
+    def _leave(self, stream: PodStream, backend: Backend) -> None:
+        outcome = self._outcome
+        if self.stream is stream and stream.replayable and outcome and not outcome.done():
+            self._left.add(backend.uid)
+            stream.abort()
+            outcome.set_result(StreamBroken(f"pod {backend.pod} is being stopped"))
 
     def _commit_upload_later(self, stream: PodStream) -> None:
         self._loop.call_later(_COMMIT_LEAST_S, self._commit_upload, stream)
@@ -330,7 +346,7 @@ class Splice(asyncio.Protocol):
         elif self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(error)
 
-    def is_current(self, side: _PodSide) -> bool:
+    def is_current(self, side: PodSide) -> bool:
         """Whether `side` is the attempt that counts."""
         return self._side is side and not self._closed
 
@@ -370,34 +386,3 @@ class Splice(asyncio.Protocol):
         self.stream = None
         if self._client is not None:
             self._client.close()  # connection_lost follows when all is sent
-
-
-class _PodSide:
-    """The receiver of one attempt; deaf once the splice has moved on to another."""
-
-    def __init__(self, splice: Splice) -> None:
-        self._splice = splice
-
-    @property
-    def _current(self) -> bool:
-        return self._splice.is_current(self)
-
-    def data_received(self, data: memoryview) -> None:
-        if self._current:
-            self._splice.from_pod(data)
-
-    def eof_received(self) -> None:
-        if self._current:
-            self._splice.pod_ended()
-
-    def stream_lost(self, error: KappError | None) -> None:
-        if self._current:
-            self._splice.pod_lost(error)
-
-    def pause_writing(self) -> None:
-        if self._current:
-            self._splice.judge_pod_pause(True)
-
-    def resume_writing(self) -> None:
-        if self._current:
-            self._splice.judge_pod_pause(False)

@@ -85,11 +85,7 @@ class TunnelStream(PodStream):
 
     @property
     def replayable(self) -> bool:
-        """Whether the connection may be made anew though nothing is wrong with it.
-
-        Nothing has come from the pod, and nothing was asked that could take effect twice: nothing
-        at all, or a request by a method that is safe (RFC 9110, 9.2.1).
-        """
+        """See PodStream."""
         harmless = self._first_bytes.startswith(_SAFE_METHODS) or not self.sent
         return harmless and not self._answered and self.sent <= REPLAY_BYTES
 

@@ -533,6 +533,29 @@ async def test_a_request_to_a_program_that_has_ended_is_not_held(world: World) -
     writer.close()
 
 
+@pytest.mark.parametrize(("method", "asked"), [(b"GET", 2), (b"POST", 1)])
+async def test_a_pod_that_is_being_stopped_and_does_not_answer(
+    world: World, method: bytes, asked: int
+) -> None:
+    """It is asked anew, once, if that can do no harm."""
+    requests = 0
+
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readline()
+        requests += 1
+        if requests < asked:
+            await reader.read()  # for ever
+        await asyncio.sleep(3 * splice_module._LEAVING_S)
+        writer.write(b"done\n")
+
+    await world.run_pod("a", answer_late)
+    world.forwarder.set_backends([pod("a", deleting=True)])
+    await world.forward()
+    assert await world.ask(method + b" / HTTP/1.0\n") == b"done\n"
+    assert requests == asked
+
+
 async def test_a_port_in_use_is_said_and_taken_over(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
