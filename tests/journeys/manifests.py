@@ -104,10 +104,13 @@ class Page(http.server.BaseHTTPRequestHandler):
 server = http.server.ThreadingHTTPServer(("", 8000), Page)
 since = time.monotonic()
 print("serving", page, flush=True)
+if os.environ["DRAINS"]:  # not by a handler: what it interrupts may hold a lock
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-if os.environ["DRAINS"]:
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-stopping.wait()
+while not os.environ["DRAINS"]:
+    signal.pause()
+signal.sigwait([signal.SIGTERM])
+stopping.set()
 server.shutdown()
 server.server_close()
 patience = time.monotonic() + 2
