@@ -23,6 +23,8 @@ KUBECTL = str(BIN / "kubectl")
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
+_ACCOUNT_WITHIN_S = 180
+
 
 class World:
     """Where the commands of one benchmark run. Made by `world`."""
@@ -124,6 +126,10 @@ def world(kubeconfig: Path | None) -> Iterator[World]:
             undone.callback(made.run, KAPP, "cluster", "stop")
         made.kubectl("create", "namespace", made.namespace)
         undone.callback(made.kubectl, "delete", "namespace", made.namespace, "--wait=false")
+        # Until then no pod is made in it. Controllers whose API server was restarted a dozen times,
+        # as by forward_faults, take more than a minute to look again.
+        account = ("serviceaccount/default", "--for=create", f"--timeout={_ACCOUNT_WITHIN_S}s")
+        made.kubectl("wait", *account)
         yield made
 
 
